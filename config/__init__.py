@@ -1,0 +1,1 @@
+"""Settings and shipped data. Knows nothing of the server that reads them."""

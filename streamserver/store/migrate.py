@@ -1,0 +1,35 @@
+"""Brings a database to this version's schema with Alembic. Knows the tables only through the migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    return config
+
+
+def migrate(engine: sa.Engine, progress: Callable[[str], None]) -> None:
+    """Runs the missing migrations, each in a transaction of its own; raises when the database is newer than we are."""
+    config = _config()
+    head = ScriptDirectory.from_config(config).get_current_head()
+    with engine.connect() as conn:
+        current = MigrationContext.configure(conn).get_current_revision()
+        conn.rollback()
+        if current == head:
+            return
+        progress(f"database: {current or 'empty'} -> {head}")
+        config.attributes["connection"] = conn
+        command.upgrade(config, "head")
+        conn.commit()
