@@ -1,0 +1,362 @@
+// Publishes a camera, microphone or screen over WHIP (RFC 9725) and keeps the same show going after a drop.
+// Knows WebRTC and HTTP; knows no page, and decides by whip_policy.
+
+import { ApiError, NETWORK, TIMEOUT, problemFrom, retryAfterSeconds } from "../api/errors.js";
+import { backoffMs, healthOf, iceServersOf, isFinal, preferred, readingOf, sdpFragment } from "./whip_policy.js";
+import type { Health, Reading, Sample } from "./whip_policy.js";
+
+export type { Health, Reading } from "./whip_policy.js";
+
+export type PublishState = "idle" | "connecting" | "live" | "reconnecting" | "stopped" | "failed";
+
+export interface PublishAuthority {
+  /** Where to POST the offer. */
+  readonly url: string;
+  /** Bearer: publish token or stream key. */
+  readonly token: string;
+}
+
+export interface PublisherEvents {
+  /** `error` comes with `failed`, and with `reconnecting` when a reason is known. */
+  onState(state: PublishState, error: ApiError | null): void;
+  /** About once a second while live. */
+  onReading(reading: Reading, health: Health): void;
+}
+
+export interface PublisherOptions {
+  /** Asked before every connection, so that a token never outlives its time. */
+  readonly authorize: () => Promise<PublishAuthority>;
+  readonly videoBps?: number;
+  readonly maxFps?: number;
+}
+
+const HTTP_TIMEOUT_MS = 10_000;
+const GATHER_LIMIT_MS = 600;
+const CONNECT_LIMIT_MS = 12_000;
+// ICE says "disconnected" for short gaps that heal on their own.
+const DISCONNECT_GRACE_MS = 2_500;
+const STATS_EVERY_MS = 1_000;
+const AUDIO_BPS = 96_000;
+
+interface Session {
+  readonly peer: RTCPeerConnection;
+  readonly video: RTCRtpSender;
+  readonly audio: RTCRtpSender;
+  resource: string | null;
+  etag: string | null;
+  token: string;
+}
+
+export class WhipPublisher {
+  private state: PublishState = "idle";
+  private session: Session | null = null;
+  private videoTrack: MediaStreamTrack | null = null;
+  private audioTrack: MediaStreamTrack | null = null;
+  private attempt = 0;
+  // Each start and stop is a new run; whatever finishes late belongs to an older one and is dropped.
+  private run = 0;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private statsTimer: ReturnType<typeof setInterval> | undefined;
+  private graceTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly options: PublisherOptions,
+    private readonly events: PublisherEvents,
+  ) {}
+
+  get current(): PublishState {
+    return this.state;
+  }
+
+  /** Begins publishing these tracks; either may be null, and both can be changed later. */
+  async start(video: MediaStreamTrack | null, audio: MediaStreamTrack | null): Promise<void> {
+    if (this.state === "connecting" || this.state === "live" || this.state === "reconnecting") return;
+    this.videoTrack = video;
+    this.audioTrack = audio;
+    this.attempt = 0;
+    this.run += 1;
+    this.enter("connecting", null);
+    await this.connect(this.run, false);
+  }
+
+  /** Sends another camera or screen from now on, without a new negotiation. */
+  async replaceVideo(track: MediaStreamTrack | null): Promise<void> {
+    this.videoTrack = track;
+    await this.session?.video.replaceTrack(track);
+    if (this.session !== null) await this.limitVideo(this.session.video);
+  }
+
+  async replaceAudio(track: MediaStreamTrack | null): Promise<void> {
+    this.audioTrack = track;
+    await this.session?.audio.replaceTrack(track);
+  }
+
+  /** Ends the media session; the room's show is ended by its own route. */
+  async stop(): Promise<void> {
+    this.run += 1;
+    clearTimeout(this.retryTimer);
+    const session = this.session;
+    this.drop();
+    this.enter("stopped", null);
+    if (session !== null) await this.remove(session, false);
+  }
+
+  /** For a page that is going away: the DELETE outlives it. */
+  abandon(): void {
+    this.run += 1;
+    clearTimeout(this.retryTimer);
+    const session = this.session;
+    this.drop();
+    if (session !== null) void this.remove(session, true);
+  }
+
+  private enter(state: PublishState, error: ApiError | null): void {
+    this.state = state;
+    this.events.onState(state, error);
+  }
+
+  private async connect(run: number, reconnecting: boolean): Promise<void> {
+    let session: Session | null = null;
+    try {
+      const authority = await this.options.authorize();
+      if (run !== this.run) return;
+      session = this.open(authority.token);
+      this.session = session;
+      await this.negotiate(session, authority.url, run);
+      if (run !== this.run) {
+        void this.remove(session, false);
+        session.peer.close();
+        return;
+      }
+      await connected(session.peer);
+      if (run !== this.run) return;
+      this.attempt = 0;
+      this.watch(session, run);
+      this.enter("live", null);
+    } catch (error) {
+      if (run !== this.run) return;
+      if (session !== null) void this.remove(session, false);
+      this.drop();
+      const failure = error instanceof ApiError ? error : new ApiError(0, NETWORK, String(error));
+      if (isFinal(failure.status, reconnecting)) {
+        this.run += 1;
+        this.enter("failed", failure);
+        return;
+      }
+      this.retry(failure);
+    }
+  }
+
+  private open(token: string): Session {
+    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    // One stream, so that receivers keep picture and sound together.
+    const stream = new MediaStream();
+    const video = peer.addTransceiver(this.videoTrack ?? "video", {
+      direction: "sendonly",
+      streams: [stream],
+      sendEncodings: [{ maxBitrate: this.options.videoBps ?? 2_500_000, maxFramerate: this.options.maxFps ?? 30 }],
+    });
+    const audio = peer.addTransceiver(this.audioTrack ?? "audio", {
+      direction: "sendonly",
+      streams: [stream],
+      sendEncodings: [{ maxBitrate: AUDIO_BPS }],
+    });
+    const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
+    if (codecs.length > 0) video.setCodecPreferences(preferred(codecs));
+    return { peer, video: video.sender, audio: audio.sender, resource: null, etag: null, token };
+  }
+
+  private async negotiate(session: Session, url: string, run: number): Promise<void> {
+    const { peer } = session;
+    const late: RTCIceCandidate[] = [];
+    peer.addEventListener("icecandidate", ({ candidate }) => {
+      if (candidate !== null && candidate.candidate !== "") late.push(candidate);
+    });
+    await peer.setLocalDescription(await peer.createOffer());
+    await gathered(peer);
+    const offer = peer.localDescription?.sdp ?? "";
+    const inOffer = late.length;
+    const response = await http(url, {
+      method: "POST",
+      headers: { "content-type": "application/sdp", authorization: `Bearer ${session.token}` },
+      body: offer,
+    });
+    const location = response.headers.get("location");
+    session.resource = location === null ? null : new URL(location, new URL(url, window.location.href)).href;
+    session.etag = response.headers.get("etag");
+    const answer = await response.text();
+    if (run !== this.run) return;
+    const servers = iceServersOf(response.headers.get("link"));
+    if (servers.length > 0) peer.setConfiguration({ iceServers: servers, bundlePolicy: "max-bundle" });
+    await peer.setRemoteDescription({ type: "answer", sdp: answer });
+    await this.limitVideo(session.video);
+    if (peer.iceGatheringState !== "complete") {
+      peer.addEventListener("icegatheringstatechange", () => {
+        const rest = late.slice(inOffer);
+        if (peer.iceGatheringState === "complete" && rest.length > 0) void this.trickle(session, offer, rest);
+      });
+    }
+  }
+
+  private async trickle(session: Session, offer: string, candidates: readonly RTCIceCandidate[]): Promise<void> {
+    if (session.resource === null) return;
+    const headers: Record<string, string> = {
+      "content-type": "application/trickle-ice-sdpfrag",
+      authorization: `Bearer ${session.token}`,
+    };
+    if (session.etag !== null) headers["if-match"] = session.etag;
+    const lines = candidates.map((entry) => ({ candidate: entry.candidate, mid: entry.sdpMid ?? "0" }));
+    try {
+      await http(session.resource, { method: "PATCH", headers, body: sdpFragment(offer, lines, true) });
+    } catch {
+      // Late candidates only widen the choice of paths; those of the offer stand.
+    }
+  }
+
+  private async limitVideo(sender: RTCRtpSender): Promise<void> {
+    const parameters = sender.getParameters();
+    const screen = sender.track?.contentHint === "detail";
+    // Text on a shared screen must stay sharp; a face must keep moving.
+    parameters.degradationPreference = screen ? "maintain-resolution" : "maintain-framerate";
+    try {
+      await sender.setParameters(parameters);
+    } catch {
+      // Browsers without degradationPreference choose for themselves.
+    }
+  }
+
+  private watch(session: Session, run: number): void {
+    const { peer } = session;
+    const check = (): void => {
+      if (run !== this.run || this.session !== session) return;
+      clearTimeout(this.graceTimer);
+      if (peer.connectionState === "failed" || peer.connectionState === "closed") this.lost(session);
+      else if (peer.connectionState === "disconnected") {
+        this.graceTimer = setTimeout(() => this.lost(session), DISCONNECT_GRACE_MS);
+      }
+    };
+    peer.addEventListener("connectionstatechange", check);
+    let before: Sample | null = null;
+    this.statsTimer = setInterval(() => {
+      void sample(peer).then((now) => {
+        if (this.session !== session || now === null) return;
+        const reading = before === null ? null : readingOf(before, now);
+        before = now;
+        if (reading !== null) this.events.onReading(reading, healthOf(reading, this.options.maxFps ?? 30));
+      });
+    }, STATS_EVERY_MS);
+    check();
+  }
+
+  private lost(session: Session): void {
+    if (this.session !== session) return;
+    void this.remove(session, false);
+    this.drop();
+    this.retry(null);
+  }
+
+  private retry(error: ApiError | null): void {
+    const run = this.run;
+    const wait = backoffMs(this.attempt, Math.random(), error?.retryAfter ?? null);
+    this.attempt += 1;
+    this.enter("reconnecting", error);
+    this.retryTimer = setTimeout(() => void this.connect(run, true), wait);
+  }
+
+  private drop(): void {
+    clearInterval(this.statsTimer);
+    clearTimeout(this.graceTimer);
+    this.session?.peer.close();
+    this.session = null;
+  }
+
+  private async remove(session: Session, keepalive: boolean): Promise<void> {
+    if (session.resource === null) return;
+    const resource = session.resource;
+    session.resource = null;
+    try {
+      await http(resource, { method: "DELETE", headers: { authorization: `Bearer ${session.token}` }, keepalive });
+    } catch {
+      // The server notices a silent peer by itself within seconds.
+    }
+  }
+}
+
+async function http(url: string, init: RequestInit): Promise<Response> {
+  const limit = AbortSignal.timeout(HTTP_TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(url, { ...init, signal: limit });
+  } catch (error) {
+    const code = limit.aborted ? TIMEOUT : NETWORK;
+    throw new ApiError(0, code, error instanceof Error ? error.message : String(error));
+  }
+  if (response.ok) return response;
+  throw problemFrom(response.status, await response.text(), retryAfterSeconds(response.headers.get("retry-after"), Date.now()));
+}
+
+/** Resolves when all candidates are known, or soon enough anyway: the rest is trickled. */
+function gathered(peer: RTCPeerConnection): Promise<void> {
+  if (peer.iceGatheringState === "complete") return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, GATHER_LIMIT_MS);
+    peer.addEventListener("icegatheringstatechange", () => {
+      if (peer.iceGatheringState !== "complete") return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function connected(peer: RTCPeerConnection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new ApiError(0, TIMEOUT, "the media connection did not come up")), CONNECT_LIMIT_MS);
+    const check = (): void => {
+      if (peer.connectionState === "connected") {
+        clearTimeout(timer);
+        resolve();
+      } else if (peer.connectionState === "failed" || peer.connectionState === "closed") {
+        clearTimeout(timer);
+        reject(new ApiError(0, NETWORK, "the media connection failed"));
+      }
+    };
+    peer.addEventListener("connectionstatechange", check);
+    check();
+  });
+}
+
+/** The counters of the outgoing video; null while there are none. */
+async function sample(peer: RTCPeerConnection): Promise<Sample | null> {
+  const report = await peer.getStats();
+  let result: Sample | null = null;
+  let audioBytes = 0;
+  let lost = 0;
+  let rttMs: number | null = null;
+  const codecs = new Map<string, string>();
+  report.forEach((entry: Record<string, unknown>) => {
+    const number = (key: string): number => (typeof entry[key] === "number" ? entry[key] : 0);
+    if (entry["type"] === "codec") codecs.set(String(entry["id"]), String(entry["mimeType"]).replace(/^video\//, ""));
+    if (entry["type"] === "remote-inbound-rtp" && entry["kind"] === "video") {
+      lost = number("packetsLost");
+      if (typeof entry["roundTripTime"] === "number") rttMs = entry["roundTripTime"] * 1000;
+    }
+    if (entry["type"] !== "outbound-rtp") return;
+    if (entry["kind"] === "audio") audioBytes = number("bytesSent");
+    if (entry["kind"] !== "video") return;
+    result = {
+      atMs: number("timestamp"),
+      bytes: number("bytesSent"),
+      frames: number("framesSent"),
+      packets: number("packetsSent"),
+      lost: 0,
+      rttMs: null,
+      width: number("frameWidth"),
+      height: number("frameHeight"),
+      limited: typeof entry["qualityLimitationReason"] === "string" ? entry["qualityLimitationReason"] : "none",
+      codec: String(entry["codecId"] ?? ""),
+    };
+  });
+  const found = result as Sample | null;
+  if (found === null) return null;
+  return { ...found, bytes: found.bytes + audioBytes, lost, rttMs, codec: codecs.get(found.codec) ?? "" };
+}
