@@ -1,0 +1,111 @@
+"""The in-process bus: one node, history in memory, gone with the process (hence a new epoch at every start)."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from streamserver import wire
+from streamserver.bus.interface import Entry, History, Lane, Sink
+from streamserver.ids import RoomId, ViewerId
+from streamserver.positions import Position, recoverable
+
+log = logging.getLogger(__name__)
+
+
+class _Room:
+    __slots__ = ("bytes", "kept", "newest", "sinks")
+
+    def __init__(self, start: Position) -> None:
+        self.newest = start
+        self.kept: deque[Entry] = deque()
+        self.bytes = 0
+        self.sinks: tuple[Sink, ...] = ()
+
+
+class _Subscription:
+    __slots__ = ("_room", "_sink")
+
+    def __init__(self, room: _Room, sink: Sink) -> None:
+        self._room = room
+        self._sink = sink
+
+    def close(self) -> None:
+        self._room.sinks = tuple(sink for sink in self._room.sinks if sink is not self._sink)
+
+
+class LocalBus:
+    """See `Bus` for what holds. `epoch` must differ at every start of the process.
+
+    `publish` does not suspend: what a caller does before and after it is one step for everybody else.
+    Rooms are remembered as one counter each; their events leave by the bounds of `history`.
+    """
+
+    def __init__(self, *, epoch: str, monotonic: Callable[[], float], history: History | None = None) -> None:
+        self._epoch = epoch
+        self._monotonic = monotonic
+        self._history = history or History()
+        self._rooms: dict[RoomId, _Room] = {}
+
+    async def start(self) -> None:
+        """Nothing to connect to."""
+
+    async def close(self) -> None:
+        self._rooms.clear()
+
+    async def publish(self, room_id: RoomId, event: wire.AnyRoomEvent, lane: Lane = Lane.TICK) -> Position:
+        room = self._room(room_id)
+        position = room.newest.next()
+        entry = Entry(position, event, lane, len(wire.encode(event)), self._monotonic())
+        room.newest = position
+        room.kept.append(entry)
+        room.bytes += entry.size
+        self._trim(room)
+        for sink in room.sinks:
+            try:
+                sink.on_event(entry)
+            except Exception:
+                # One sink's defect must not take the event from the others.
+                log.exception("a sink failed", extra={"room": room_id})
+        return position
+
+    def send_private(self, room_id: RoomId, viewer_id: ViewerId, frame: wire.ServerFrame) -> None:
+        if (room := self._rooms.get(room_id)) is not None:
+            for sink in room.sinks:
+                sink.on_private(viewer_id, frame)
+
+    def send_staff(self, room_id: RoomId, frame: wire.ServerFrame) -> None:
+        if (room := self._rooms.get(room_id)) is not None:
+            for sink in room.sinks:
+                sink.on_staff(frame)
+
+    def subscribe(self, room_id: RoomId, sink: Sink) -> _Subscription:
+        room = self._room(room_id)
+        room.sinks = (*room.sinks, sink)
+        return _Subscription(room, sink)
+
+    def position(self, room_id: RoomId) -> Position:
+        room = self._rooms.get(room_id)
+        return room.newest if room is not None else Position(self._epoch, 0)
+
+    async def since(self, room_id: RoomId, position: Position) -> list[Entry] | None:
+        room = self._room(room_id)
+        self._trim(room)
+        first_kept = room.kept[0].position.offset if room.kept else room.newest.offset + 1
+        if not recoverable(position, first_kept, room.newest):
+            return None
+        return [entry for entry in room.kept if entry.position.offset > position.offset]
+
+    def _room(self, room_id: RoomId) -> _Room:
+        room = self._rooms.get(room_id)
+        if room is None:
+            room = self._rooms[room_id] = _Room(Position(self._epoch, 0))
+        return room
+
+    def _trim(self, room: _Room) -> None:
+        limit = self._history
+        oldest = self._monotonic() - limit.seconds
+        kept = room.kept
+        while kept and (len(kept) > limit.events or room.bytes > limit.bytes or kept[0].at < oldest):
+            room.bytes -= kept.popleft().size
