@@ -6,11 +6,13 @@ Interfaces and two registries. Knows nothing of sockets: `signaling` makes the m
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from streamserver.auth import Account
 from streamserver.ids import RoomId, ViewerId
 from streamserver.wire import ClientFrame, CloseCode, Role, ServerFrame
+
+if TYPE_CHECKING:
+    from streamserver.auth import Account
 
 F = TypeVar("F", bound=ClientFrame)
 
@@ -67,7 +69,7 @@ class Members(Protocol):
 
 
 class Presence(Protocol):
-    """Exact counts of distinct viewers; a viewer with several tabs counts once, excluded ones do not count."""
+    """Exact counts of distinct viewers: one with several tabs counts once, an excluded one does not count."""
 
     def viewers(self, room_id: RoomId) -> int: ...
 
@@ -93,7 +95,9 @@ class Refusal(Exception):
     `retry_ms` says when trying again can succeed.
     """
 
-    def __init__(self, code: str, detail: str, *, where: str | None = None, retry_ms: int | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str, *, where: str | None = None, retry_ms: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
@@ -111,14 +115,14 @@ class Turned(Exception):
 
 
 Handler = Callable[[Member, Any], Awaitable[None]]
-EntryCheck = Callable[[RoomId, ViewerId, Account | None], Awaitable[None]]
+EntryCheck = Callable[[RoomId, ViewerId, "Account | None"], Awaitable[None]]
 Provider = Callable[[RoomId], Awaitable[Any]]
 
 
 class FrameRegistry:
     """Which feature handles which client frame, and who may enter.
 
-    A handler runs one frame of a member after the other; it raises Refusal (or a StreamServerError) to refuse.
+    A handler gets a member's frames one after the other; it raises Refusal (or StreamServerError) to refuse.
     An entry check runs before `welcome` and raises Turned to keep somebody out.
     """
 
@@ -146,8 +150,8 @@ class FrameRegistry:
 class StateRegistry:
     """Who answers which field of `wire.State` for a joiner.
 
-    A provider's answer includes at least everything published before it was asked; what is published meanwhile
-    reaches the joiner as a frame as well, so every field must bear being told twice.
+    A provider's answer includes at least everything published before it was asked; what is published
+    meanwhile reaches the joiner as a frame as well, so every field must bear being told twice.
     """
 
     def __init__(self) -> None:

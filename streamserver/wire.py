@@ -44,14 +44,14 @@ CLOSE_TOO_LARGE: Final[CloseCode] = 4413
 CLOSE_VERSION: Final[CloseCode] = 4426
 
 
-# ---- from the client ------------------------------------------------------------------------------------------------
+# ---- from the client ----
 
 
 class ClientFrame(Struct, frozen=True, kw_only=True, tag_field="t"):
-    """Base of what a client sends. An optional field may be absent or null; a field not named here is ignored."""
+    """Base of what a client sends. An optional field may be absent or null; an unknown one is ignored."""
 
 
-class HelloFrame(ClientFrame, kw_only=True, tag="hello"):
+class HelloFrame(ClientFrame, frozen=True, kw_only=True, tag="hello"):
     v: int
     pos: Position | None = None
     viewer: Annotated[str, Meta(max_length=512)] | None = None
@@ -60,32 +60,32 @@ class HelloFrame(ClientFrame, kw_only=True, tag="hello"):
     purpose: Purpose = "view"
 
 
-class ChatFrame(ClientFrame, kw_only=True, tag="chat"):
+class ChatFrame(ClientFrame, frozen=True, kw_only=True, tag="chat"):
     id: FrameId
     text: LineText
     reply_to: Id | None = None
 
 
-class NameFrame(ClientFrame, kw_only=True, tag="name"):
+class NameFrame(ClientFrame, frozen=True, kw_only=True, tag="name"):
     id: FrameId
     name: Name
 
 
-class LikeFrame(ClientFrame, kw_only=True, tag="like"):
+class LikeFrame(ClientFrame, frozen=True, kw_only=True, tag="like"):
     n: Annotated[int, Meta(ge=1, le=50)]
 
 
-class WatchFrame(ClientFrame, kw_only=True, tag="watch"):
+class WatchFrame(ClientFrame, frozen=True, kw_only=True, tag="watch"):
     playing: bool
     via: Via
 
 
-class ImpressionFrame(ClientFrame, kw_only=True, tag="impression"):
+class ImpressionFrame(ClientFrame, frozen=True, kw_only=True, tag="impression"):
     card: Id
     showing: Id
 
 
-class ModerateFrame(ClientFrame, kw_only=True, tag="moderate"):
+class ModerateFrame(ClientFrame, frozen=True, kw_only=True, tag="moderate"):
     id: FrameId
     action: ModerateAction
     line: Id | None = None
@@ -93,7 +93,7 @@ class ModerateFrame(ClientFrame, kw_only=True, tag="moderate"):
     seconds: Annotated[int, Meta(ge=1, le=366 * 86_400)] | None = None
 
 
-class PingFrame(ClientFrame, kw_only=True, tag="ping"):
+class PingFrame(ClientFrame, frozen=True, kw_only=True, tag="ping"):
     id: FrameId
 
 
@@ -105,7 +105,7 @@ CLIENT_FRAMES: Final[tuple[type[ClientFrame], ...]] = (
 )  # fmt: skip
 
 
-# ---- from the server ------------------------------------------------------------------------------------------------
+# ---- from the server ----
 
 
 class ServerFrame(Struct, frozen=True, kw_only=True, tag_field="t"):
@@ -121,7 +121,7 @@ class You(Struct, frozen=True, kw_only=True):
     staff: bool
 
 
-class WelcomeFrame(ServerFrame, kw_only=True, tag="welcome"):
+class WelcomeFrame(ServerFrame, frozen=True, kw_only=True, tag="welcome"):
     """`pos` is where the following frames continue: of `state`, or the client's own when recovered."""
 
     v: int
@@ -134,13 +134,13 @@ class WelcomeFrame(ServerFrame, kw_only=True, tag="welcome"):
     state: State | None
 
 
-class RoomEvent(ServerFrame, kw_only=True):
-    """Base of the frames that are events of a room. Published without `pos`; the delivered frame carries it."""
+class RoomEvent(ServerFrame, frozen=True, kw_only=True):
+    """Base of the frames that are events of a room. Published without `pos`; delivered with it."""
 
     pos: Position | UnsetType = UNSET
 
 
-class TickFrame(RoomEvent, kw_only=True, tag="tick"):
+class TickFrame(RoomEvent, frozen=True, kw_only=True, tag="tick"):
     """Apply `chat`, then `deleted`. `likes` and `viewers` are totals, so the latest one is enough."""
 
     chat: list[Line] | UnsetType = UNSET
@@ -150,7 +150,7 @@ class TickFrame(RoomEvent, kw_only=True, tag="tick"):
     bought: list[Bought] | UnsetType = UNSET
 
 
-class CardsFrame(RoomEvent, kw_only=True, tag="cards"):
+class CardsFrame(RoomEvent, frozen=True, kw_only=True, tag="cards"):
     ver: int
     pinned: str | None
     cards: list[Card]
@@ -158,15 +158,15 @@ class CardsFrame(RoomEvent, kw_only=True, tag="cards"):
     t_capture_ms: int | UnsetType = UNSET
 
 
-class RoomFrame(RoomEvent, kw_only=True, tag="room"):
+class RoomFrame(RoomEvent, frozen=True, kw_only=True, tag="room"):
     room: RoomState
 
 
-class PinnedLineFrame(RoomEvent, kw_only=True, tag="pinned_line"):
+class PinnedLineFrame(RoomEvent, frozen=True, kw_only=True, tag="pinned_line"):
     line: Line | None
 
 
-class NumbersFrame(ServerFrame, kw_only=True, tag="numbers"):
+class NumbersFrame(ServerFrame, frozen=True, kw_only=True, tag="numbers"):
     """Staff only; no position, the latest one is enough. `gmv_minutes`: [minute_ms, minor] pairs."""
 
     viewers: int
@@ -180,7 +180,7 @@ class NumbersFrame(ServerFrame, kw_only=True, tag="numbers"):
     products: list[CardNumbers]
 
 
-class OrderFrame(ServerFrame, kw_only=True, tag="order"):
+class OrderFrame(ServerFrame, frozen=True, kw_only=True, tag="order"):
     """Only to the buying viewer."""
 
     order: str
@@ -188,12 +188,12 @@ class OrderFrame(ServerFrame, kw_only=True, tag="order"):
     trade_no: str
 
 
-class AckFrame(ServerFrame, kw_only=True, tag="ack"):
+class AckFrame(ServerFrame, frozen=True, kw_only=True, tag="ack"):
     id: str
     line: str | UnsetType = UNSET
 
 
-class RefusedFrame(ServerFrame, kw_only=True, tag="refused"):
+class RefusedFrame(ServerFrame, frozen=True, kw_only=True, tag="refused"):
     code: str
     detail: str
     id: str | UnsetType = UNSET
@@ -201,7 +201,7 @@ class RefusedFrame(ServerFrame, kw_only=True, tag="refused"):
     retry_ms: int | UnsetType = UNSET
 
 
-class PongFrame(ServerFrame, kw_only=True, tag="pong"):
+class PongFrame(ServerFrame, frozen=True, kw_only=True, tag="pong"):
     id: str
     now_ms: int
 
@@ -217,7 +217,7 @@ SERVER_FRAMES: Final[tuple[type[ServerFrame], ...]] = (
 )  # fmt: skip
 
 
-# ---- coding ---------------------------------------------------------------------------------------------------------
+# ---- coding ----
 
 
 class BadFrame(ValueError):
@@ -249,7 +249,7 @@ _PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$", re.DOTALL)
 def decode_client(data: str | bytes) -> AnyClientFrame:
     """The frame in one text message.
 
-    Raises BadFrame and nothing else, whatever the bytes are: depth, size of numbers and duplicate keys included.
+    Raises BadFrame and nothing else, whatever the bytes are: depth and size of numbers included.
     """
     try:
         return _client_decoder.decode(data)

@@ -1,6 +1,6 @@
 """The objects of docs/protocol.md that HTTP answers, realtime frames and pages share.
 
-Pure data in the protocol's words. Knows nothing of how they are stored, priced or sent; `wire.py` re-exports all.
+Pure data in the protocol's words, re-exported by `wire.py`. Knows not how they are stored, priced or sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ RoomLife: TypeAlias = Literal["scheduled", "live", "interrupted", "ended"]
 CardLife: TypeAlias = Literal["listed", "pinned", "explaining", "hidden"]
 OrderLife: TypeAlias = Literal["placed", "paid", "partly_refunded", "refunded", "cancelled", "fulfilled"]
 PaymentLife: TypeAlias = Literal[
-    "requires_payment_method", "requires_confirmation", "requires_action", "processing", "succeeded", "canceled"
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+    "succeeded",
+    "canceled",
 ]
 Via: TypeAlias = Literal["webrtc", "hls"]
 
@@ -24,10 +29,10 @@ class Shape(Struct, frozen=True, kw_only=True):
 
 
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of everything received over HTTP: an unknown field is refused, so a client that sends a price is told."""
+    """Base of everything received over HTTP: an unknown field is refused, so who sends a price is told."""
 
 
-class Problem(Shape, kw_only=True):
+class Problem(Shape, frozen=True, kw_only=True):
     """The body of every HTTP error (RFC 9457)."""
 
     type: str
@@ -46,15 +51,15 @@ class Money(Struct, frozen=True):
     currency: str
 
 
-# ---- identity -------------------------------------------------------------------------------------------------------
+# ---- identity ----
 
 
-class SellerRef(Shape, kw_only=True):
+class SellerRef(Shape, frozen=True, kw_only=True):
     id: str
     name: str
 
 
-class Account(Shape, kw_only=True):
+class Account(Shape, frozen=True, kw_only=True):
     id: str
     email: str
     name: str
@@ -62,37 +67,37 @@ class Account(Shape, kw_only=True):
     seller: SellerRef | None
 
 
-class DemoHint(Shape, kw_only=True):
+class DemoHint(Shape, frozen=True, kw_only=True):
     email: str
     password: str
     room: str
 
 
-class Me(Shape, kw_only=True):
+class Me(Shape, frozen=True, kw_only=True):
     account: Account | None
     viewer_name: str | None
     demo: DemoHint | None
 
 
-class SignIn(Body, kw_only=True):
+class SignIn(Body, frozen=True, kw_only=True):
     email: Annotated[str, Meta(min_length=3, max_length=254)]
     password: Annotated[str, Meta(min_length=1, max_length=1024)]
 
 
-class SignedIn(Shape, kw_only=True):
+class SignedIn(Shape, frozen=True, kw_only=True):
     account: Account
 
 
-# ---- rooms ----------------------------------------------------------------------------------------------------------
+# ---- rooms ----
 
 
-class ShowRef(Shape, kw_only=True):
+class ShowRef(Shape, frozen=True, kw_only=True):
     id: str
     started_ms: int
     ended_ms: int | None
 
 
-class Room(Shape, kw_only=True):
+class Room(Shape, frozen=True, kw_only=True):
     id: str
     title: str
     description: str
@@ -109,7 +114,7 @@ class Room(Shape, kw_only=True):
     test: bool
 
 
-class Hub(Shape, kw_only=True):
+class Hub(Shape, frozen=True, kw_only=True):
     """`GET /api/rooms`."""
 
     live: list[Room]
@@ -117,26 +122,26 @@ class Hub(Shape, kw_only=True):
     past: list[Room]
 
 
-class StudioRooms(Shape, kw_only=True):
+class StudioRooms(Shape, frozen=True, kw_only=True):
     rooms: list[Room]
 
 
-class RoomCreated(Shape, kw_only=True):
+class RoomCreated(Shape, frozen=True, kw_only=True):
     room: Room
     stream_key: str
 
 
-class StreamKey(Shape, kw_only=True):
+class StreamKey(Shape, frozen=True, kw_only=True):
     stream_key: str
 
 
-class PublishToken(Shape, kw_only=True):
+class PublishToken(Shape, frozen=True, kw_only=True):
     token: str
     expires_ms: int
     whip_url: str
 
 
-class RoomState(Shape, kw_only=True):
+class RoomState(Shape, frozen=True, kw_only=True):
     """What a member has to know of the room itself; `show` is the id of the current or last show."""
 
     id: str
@@ -146,10 +151,10 @@ class RoomState(Shape, kw_only=True):
     started_ms: int | None
 
 
-# ---- products and cards ---------------------------------------------------------------------------------------------
+# ---- products and cards ----
 
 
-class Product(Shape, kw_only=True):
+class Product(Shape, frozen=True, kw_only=True):
     id: str
     sku: str
     title: str
@@ -167,18 +172,18 @@ class Product(Shape, kw_only=True):
     updated_ms: int
 
 
-class ProductPage(Shape, kw_only=True):
+class ProductPage(Shape, frozen=True, kw_only=True):
     products: list[Product]
     next: str | None
 
 
-class Image(Shape, kw_only=True):
+class Image(Shape, frozen=True, kw_only=True):
     image: str
     width: int
     height: int
 
 
-class ImportProblem(Shape, kw_only=True):
+class ImportProblem(Shape, frozen=True, kw_only=True):
     """One refused row of an import; `row` counts from 1 below the header."""
 
     row: int
@@ -187,7 +192,7 @@ class ImportProblem(Shape, kw_only=True):
     message: str
 
 
-class ProductInput(Body, kw_only=True):
+class ProductInput(Body, frozen=True, kw_only=True):
     """A product as sellers write it: Google product feed names, money as `12.00 USD`."""
 
     id: str
@@ -209,7 +214,7 @@ class ProductInput(Body, kw_only=True):
     commission: str | None = None
 
 
-class ImportResult(Shape, kw_only=True):
+class ImportResult(Shape, frozen=True, kw_only=True):
     rows: int
     valid: int
     created: int
@@ -218,7 +223,7 @@ class ImportResult(Shape, kw_only=True):
     sample: list[ProductInput]
 
 
-class Card(Shape, kw_only=True):
+class Card(Shape, frozen=True, kw_only=True):
     id: str
     product: str
     sku: str
@@ -233,14 +238,14 @@ class Card(Shape, kw_only=True):
     ver: int
 
 
-class CardBag(Shape, kw_only=True):
+class CardBag(Shape, frozen=True, kw_only=True):
     """`GET /api/rooms/{room}/cards`."""
 
     ver: int
     cards: list[Card]
 
 
-class CardState(Shape, kw_only=True):
+class CardState(Shape, frozen=True, kw_only=True):
     """The whole bag as a joiner gets it: latest `ver` wins."""
 
     ver: int
@@ -248,12 +253,12 @@ class CardState(Shape, kw_only=True):
     cards: list[Card]
 
 
-class AppIcon(Shape, kw_only=True):
+class AppIcon(Shape, frozen=True, kw_only=True):
     src: str
     sizes: str
 
 
-class AppManifest(Shape, kw_only=True):
+class AppManifest(Shape, frozen=True, kw_only=True):
     """Members of the W3C MiniApp Manifest that the host page needs."""
 
     app_id: str
@@ -266,7 +271,7 @@ class AppManifest(Shape, kw_only=True):
     req_permissions: list[str]
 
 
-class Click(Shape, kw_only=True):
+class Click(Shape, frozen=True, kw_only=True):
     """`POST …/click`: `url` is the signed link."""
 
     click: str
@@ -274,15 +279,15 @@ class Click(Shape, kw_only=True):
     app: AppManifest
 
 
-# ---- shop, orders, payments -----------------------------------------------------------------------------------------
+# ---- shop, orders, payments ----
 
 
-class RoomRef(Shape, kw_only=True):
+class RoomRef(Shape, frozen=True, kw_only=True):
     id: str
     title: str
 
 
-class ShopProduct(Shape, kw_only=True):
+class ShopProduct(Shape, frozen=True, kw_only=True):
     product: Product
     card: Card | None
     room: RoomRef
@@ -291,7 +296,7 @@ class ShopProduct(Shape, kw_only=True):
     stock: int
 
 
-class OrderLine(Shape, kw_only=True):
+class OrderLine(Shape, frozen=True, kw_only=True):
     sku: str
     title: str
     quantity: int
@@ -299,12 +304,12 @@ class OrderLine(Shape, kw_only=True):
     total: Money
 
 
-class OrderPayment(Shape, kw_only=True):
+class OrderPayment(Shape, frozen=True, kw_only=True):
     state: PaymentLife
     failure: str | None
 
 
-class Order(Shape, kw_only=True):
+class Order(Shape, frozen=True, kw_only=True):
     id: str
     state: OrderLife
     lines: list[OrderLine]
@@ -321,27 +326,27 @@ class Order(Shape, kw_only=True):
     expires_ms: int
 
 
-class Buyer(Shape, kw_only=True):
+class Buyer(Shape, frozen=True, kw_only=True):
     name: str
     email: str
     address: str | None = None
 
 
-class Refund(Shape, kw_only=True):
+class Refund(Shape, frozen=True, kw_only=True):
     id: str
     amount: Money
     reason: str | None
     at_ms: int
 
 
-class LedgerEntry(Shape, kw_only=True):
+class LedgerEntry(Shape, frozen=True, kw_only=True):
     transaction: str
     ledger_account: str
     amount: Money
     at_ms: int
 
 
-class BrandOrder(Order, kw_only=True):
+class BrandOrder(Order, frozen=True, kw_only=True):
     """An order as the brand sees it; `refunds` and `ledger` only in the single-order answer."""
 
     room: str
@@ -351,17 +356,17 @@ class BrandOrder(Order, kw_only=True):
     ledger: list[LedgerEntry] | UnsetType = UNSET
 
 
-class OrderPage(Shape, kw_only=True):
+class OrderPage(Shape, frozen=True, kw_only=True):
     orders: list[BrandOrder]
     next: str | None
 
 
-class Presentation(Shape, kw_only=True):
+class Presentation(Shape, frozen=True, kw_only=True):
     presentation: Literal["embed", "redirect"]
     url: str
 
 
-class PaymentStatus(Shape, kw_only=True):
+class PaymentStatus(Shape, frozen=True, kw_only=True):
     """`result` is the number `my.tradePay` answers with."""
 
     trade_no: str
@@ -371,7 +376,7 @@ class PaymentStatus(Shape, kw_only=True):
     order: str
 
 
-class SandboxPayment(Shape, kw_only=True):
+class SandboxPayment(Shape, frozen=True, kw_only=True):
     ref: str
     state: PaymentLife
     amount: Money
@@ -380,10 +385,10 @@ class SandboxPayment(Shape, kw_only=True):
     failure: str | None
 
 
-# ---- chat and counts ------------------------------------------------------------------------------------------------
+# ---- chat and counts ----
 
 
-class Line(Shape, kw_only=True):
+class Line(Shape, frozen=True, kw_only=True):
     """One chat line. Plain text: a page shows `name` and `text` with `textContent` only."""
 
     id: str
@@ -395,7 +400,7 @@ class Line(Shape, kw_only=True):
     reply_to: str | UnsetType = UNSET
 
 
-class Bought(Shape, kw_only=True):
+class Bought(Shape, frozen=True, kw_only=True):
     """Somebody's paid order for the ticker; `name` is shortened and says nothing that identifies."""
 
     name: str
@@ -404,7 +409,7 @@ class Bought(Shape, kw_only=True):
     at_ms: int
 
 
-class State(Shape, kw_only=True):
+class State(Shape, frozen=True, kw_only=True):
     """The whole state a joiner starts from: the last 50 chat lines, the pinned line, counts and cards."""
 
     chat: list[Line]
@@ -414,7 +419,7 @@ class State(Shape, kw_only=True):
     cards: CardState
 
 
-class CardNumbers(Shape, kw_only=True):
+class CardNumbers(Shape, frozen=True, kw_only=True):
     card: str
     title: str
     clicks: int
@@ -422,7 +427,7 @@ class CardNumbers(Shape, kw_only=True):
     gmv_paid: Money
 
 
-class Numbers(Shape, kw_only=True):
+class Numbers(Shape, frozen=True, kw_only=True):
     """Live figures for staff. `gmv_minutes` pairs the minute's start (ms) with minor units paid in it."""
 
     viewers: int

@@ -1,4 +1,4 @@
-"""How events of a room reach every node that has members of it. One interface, one implementation per deployment."""
+"""How events of a room reach every node that has members of it: one interface, one choice per deployment."""
 
 from streamserver.bus.interface import Bus, Entry, History, Lane, Sink, Subscription
 from streamserver.bus.local import LocalBus

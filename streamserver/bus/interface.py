@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 
 
 class Sink(Protocol):
-    """Where a node takes what the bus delivers. Called on the event loop; must return at once and never raise."""
+    """Where a node takes what the bus delivers. Called on the event loop; returns at once, never raises."""
 
     def on_event(self, entry: Entry) -> None: ...
 
@@ -57,15 +57,15 @@ class History(NamedTuple):
 class Bus(Protocol):
     """Guarantees, each held by the contract suite:
 
-    - **Positions.** An event published to a room gets the next offset of that room; no offset is given twice or
-      left out within an epoch. `publish` returns it.
-    - **Order.** Every sink of a room hears its events in ascending offsets, each exactly once while subscribed,
-      beginning with the first event published after `subscribe` returned. A publisher's own sink too.
-    - **History.** `since` answers every event after a position, in order and without a hole, or None: never a part.
-      Bounded per room by `History`. An event that a sink has heard is in the history (until it falls out of bounds).
-    - **Epoch.** Changes exactly when offsets may have been lost; positions of another epoch are never recovered.
-    - **Private and staff frames** have no position and no history: at most once, in the order sent, to the sinks
-      subscribed now. Neither call waits.
+    - **Positions.** An event published to a room gets the next offset of that room; no offset is given
+      twice or left out within an epoch. `publish` returns it.
+    - **Order.** Every sink of a room hears its events in ascending offsets, each exactly once while
+      subscribed, beginning with the first one published after `subscribe` returned. The publisher's node too.
+    - **History.** `since` answers every event after a position, in order and without a hole, or None: never
+      a part. Bounded per room by `History`. An event that a sink has heard is in it until out of bounds.
+    - **Epoch.** Changes exactly when offsets may have been lost; positions of another are never recovered.
+    - **Private and staff frames** have no position and no history: at most once, in the order sent, to the
+      sinks subscribed now. Neither call waits.
     - One room's flood does not reorder or drop another room's events.
     """
 
@@ -76,7 +76,7 @@ class Bus(Protocol):
     async def close(self) -> None: ...
 
     async def publish(self, room_id: RoomId, event: AnyRoomEvent, lane: Lane = Lane.TICK) -> Position:
-        """Gives the event its place and delivers it. Raises Unavailable (nothing published) when that fails."""
+        """Gives the event its place and delivers it. Raises Unavailable (nothing published) where it cannot."""
         ...
 
     def send_private(self, room_id: RoomId, viewer_id: ViewerId, frame: ServerFrame) -> None:

@@ -1,4 +1,4 @@
-"""The in-process bus: one node, history in memory, gone with the process (hence a new epoch at every start)."""
+"""The in-process bus: one node, history in memory and gone with the process (hence an epoch per start)."""
 
 from __future__ import annotations
 
