@@ -76,7 +76,7 @@ class Bus(Protocol):
     async def close(self) -> None: ...
 
     async def publish(self, room_id: RoomId, event: AnyRoomEvent, lane: Lane = Lane.TICK) -> Position:
-        """Gives the event its place and delivers it. Raises Unavailable (nothing published) where it cannot."""
+        """Gives the event its place and delivers it. Raises Unavailable, nothing published, if not."""
         ...
 
     def send_private(self, room_id: RoomId, viewer_id: ViewerId, frame: ServerFrame) -> None:
