@@ -1,11 +1,13 @@
 """The life of a product card in a room: which action is allowed in which state, and what else it moves.
-Pure: it knows neither products and prices nor who may press the button; the service asks it and saves the answer.
+Pure: it knows neither products and prices nor who may press the button; the service asks it and saves the
+answer.
 
-    listed --pin--> pinned --explain--> explaining --pin--> pinned --unpin--> listed --hide--> hidden --list--> listed
+    listed --pin--> pinned --explain--> explaining --pin--> pinned --unpin--> listed
+    listed --hide--> hidden --list--> listed
     any of them --remove--> removed, which is final.
 
-At most one card of a room is pinned or explaining. A showing lasts from the first of these states until the card
-leaves them, so pin -> explain -> unpin is one showing."""
+At most one card of a room is pinned or explaining. A showing lasts from the first of these states until the
+card leaves them, so pin -> explain -> unpin is one showing."""
 
 from __future__ import annotations
 
@@ -74,7 +76,8 @@ class CardRow:
 
 @dataclass(frozen=True, slots=True)
 class CardChanged:
-    """One card went from one state to another; `ended` and `began` name the showings this closes and opens."""
+    """One card went from one state to another; `ended` and `began` name the showings this closes and
+    opens."""
 
     card: str
     action: CardAction

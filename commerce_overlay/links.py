@@ -1,8 +1,9 @@
 """The signed link by which a card opens a mini-app: building it and judging one that came back.
 Pure: keys, ids and the clock are arguments; whether the click exists is the service's question.
 
-The signature is HMAC-SHA256 over the path, a question mark and every raw `name=value` pair except `sig`, sorted by
-name. Raw means as sent: nothing is decoded before it is authenticated, so there is one spelling that verifies."""
+The signature is HMAC-SHA256 over the path, a question mark and every raw `name=value` pair except `sig`,
+sorted by name. Raw means as sent: nothing is decoded before it is authenticated, so there is one spelling
+that verifies."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class ClickLink:
 
 
 def build(link: ClickLink, kid: str, secret: bytes) -> str:
-    """The link as the server sends it: path and query, signed. The caller sets an expiry at most 24 h ahead."""
+    """The link as the server sends it: path and query, signed. The caller sets an expiry at most 24 h
+    ahead."""
     pairs = {
         "sku": link.sku,
         "scene": "live",
@@ -56,7 +58,8 @@ def build(link: ClickLink, kid: str, secret: bytes) -> str:
 
 
 def verify(text: str, now_s: int, find_key: Callable[[str], bytes | None]) -> ClickLink:
-    """Judges a link as it came back, unchanged. Raises LinkRefused; an expired link is only named so if it is authentic."""
+    """Judges a link as it came back, unchanged. Raises LinkRefused; an expired link is only named so if it
+    is authentic."""
     if len(text) > MAX_LENGTH or not text.isascii():
         raise LinkRefused("bad_signature", "the click link is not one of this server's")
     path, question, query = text.partition("?")
@@ -81,7 +84,12 @@ def verify(text: str, now_s: int, find_key: Callable[[str], bytes | None]) -> Cl
     if int(expires) <= now_s:
         raise LinkRefused("click_expired", "this link has expired; tap the card again")
     return ClickLink(
-        match.group(1), match.group(2), unquote(raw["sku"]), unquote(raw["room"]), unquote(raw["clk"]), int(expires)
+        match.group(1),
+        match.group(2),
+        unquote(raw["sku"]),
+        unquote(raw["room"]),
+        unquote(raw["clk"]),
+        int(expires),
     )
 
 

@@ -1,6 +1,6 @@
 """Amounts of money as integer minor units with an ISO 4217 code.
-Pure: it parses, formats, shares out and rounds. It knows no exchange rates, no taxes and no prices of products.
-No float ever holds an amount: every rounding below says which way it goes."""
+Pure: it parses, formats, shares out and rounds. It knows no exchange rates, no taxes and no prices of
+products. No float ever holds an amount: every rounding below says which way it goes."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 # ISO 4217 (amendment 177): how many decimals the minor unit has. A code that is not named here is unknown.
+_TWO_DECIMALS = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC
+CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR
+JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD
+NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN
+SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW ZWG
+"""
+_NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
 _DECIMALS: dict[str, int] = {
-    **dict.fromkeys(
-        (
-            "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY "
-            "COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF "
-            "IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR "
-            "MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG "
-            "SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES "
-            "WST XCD YER ZAR ZMW ZWG"
-        ).split(),
-        2,
-    ),
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys(_TWO_DECIMALS.split(), 2),
+    **dict.fromkeys(_NO_DECIMALS.split(), 0),
+    **dict.fromkeys(_THREE_DECIMALS.split(), 3),
 }
 
 # One amount stays far below 2^53, so that a page can hold it in a number and a sum of a million fits 64 bits.
@@ -32,7 +31,8 @@ _AMOUNT = re.compile(r"(\d{1,13})(?:\.(\d{1,4}))? ([A-Z]{3})", re.ASCII)
 
 
 class MoneyError(ValueError):
-    """An amount that cannot be read, or two that cannot meet. `code` is stable, the text is for developers."""
+    """An amount that cannot be read, or two that cannot meet. `code` is stable, the text is for
+    developers."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -69,7 +69,9 @@ class Money:
         digits = decimals(self.currency)
         sign = "-" if self.minor < 0 else ""
         whole, part = divmod(abs(self.minor), 10**digits)
-        return f"{sign}{whole}.{part:0{digits}d} {self.currency}" if digits else f"{sign}{whole} {self.currency}"
+        return (
+            f"{sign}{whole}.{part:0{digits}d} {self.currency}" if digits else f"{sign}{whole} {self.currency}"
+        )
 
     def _same(self, other: Money) -> int:
         if other.currency != self.currency:
@@ -82,7 +84,9 @@ def decimals(currency: str) -> int:
     try:
         return _DECIMALS[currency]
     except KeyError:
-        raise MoneyError("bad_currency", f"{currency[:8]!r} is not a current ISO 4217 currency code") from None
+        raise MoneyError(
+            "bad_currency", f"{currency[:8]!r} is not a current ISO 4217 currency code"
+        ) from None
 
 
 def parse(text: str) -> Money:
@@ -111,12 +115,16 @@ def total(amounts: Iterable[Money], currency: str) -> Money:
 
 
 def allocate(minor: int, weights: Sequence[int]) -> list[int]:
-    """Shares `minor` out by weight without losing a unit: the rest goes to the largest remainders, first wins a tie.
+    """Shares `minor` out by weight without losing a unit: the rest goes to the largest remainders, first
+    wins a tie.
 
-    The result sums to `minor` exactly. Raises ValueError for a negative amount or weight, or weights of zero."""
+    The result sums to `minor` exactly. Raises ValueError for a negative amount or weight, or weights of
+    zero."""
     whole = sum(weights)
     if minor < 0 or whole <= 0 or any(weight < 0 for weight in weights):
-        raise ValueError("allocation needs an amount and weights that are not negative, and one weight above zero")
+        raise ValueError(
+            "allocation needs an amount and weights that are not negative, and one weight above zero"
+        )
     shares = [minor * weight // whole for weight in weights]
     by_remainder = sorted(range(len(weights)), key=lambda i: (-(minor * weights[i] % whole), i))
     for i in by_remainder[: minor - sum(shares)]:

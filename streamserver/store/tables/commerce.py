@@ -1,7 +1,8 @@
 """Tables of commerce: the product pool, cards, clicks, orders, payments, the ledger and the sandbox provider.
 
-Money is `_minor` with a `currency`, times end in `_ms` (UTC). Rows that say what happened (clicks, impressions, ledger,
-webhook receipts, card changes) are only ever added; orders, payments and stock move forward by guarded updates.
+Money is `_minor` with a `currency`, times end in `_ms` (UTC). Rows that say what happened (clicks,
+impressions, ledger, webhook receipts, card changes) are only ever added; orders, payments and stock move
+forward by guarded updates.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ products = sa.Table(
     sa.Column("reserved", sa.Integer, nullable=False, server_default="0"),
     sa.Column("sold", sa.Integer, nullable=False, server_default="0"),
     sa.Column("image", sa.String(255)),
+    # A foreign address whose picture is still to be fetched; its failures push `image_due_ms` ahead.
+    sa.Column("image_source", sa.String(2000)),
+    sa.Column("image_tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("image_due_ms", Millis, index=True),
     sa.Column("link", sa.String(2000)),
     sa.Column("brand", sa.String(70)),
     sa.Column("gtin", sa.String(14)),
