@@ -1,0 +1,145 @@
+"""Uncertainty of a report's ratios: Wilson intervals, a bootstrap over viewers, trimmed values.
+
+Pure; numpy only, randomness from a seed. It knows arrays of counts, not rooms or money.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+Z95 = 1.96
+_CELLS_PER_CHUNK = 2_000_000
+"""Weights held at once (16 MB), so that memory does not grow with the number of resamples."""
+_LEAST_DEFINED = 0.99
+"""Share of resamples in which a ratio must exist; below it its interval would be of another quantity."""
+
+
+class Interval(Struct, frozen=True, gc=False):
+    """A 95 % interval, ends included."""
+
+    low: float
+    high: float
+
+
+def wilson(successes: int, trials: int, z: float = Z95) -> Interval:
+    """Wilson's score interval for a proportion (E. B. Wilson, JASA 22, 1927).
+
+    Raises ValueError unless 0 ≤ successes ≤ trials and trials ≥ 1.
+    """
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(f"{successes} of {trials} is not a proportion")
+    share = successes / trials
+    z2n = z * z / trials
+    centre = (share + z2n / 2) / (1 + z2n)
+    half = z * math.sqrt(share * (1 - share) / trials + z2n / (4 * trials)) / (1 + z2n)
+    # At the ends the exact bound is 0 or 1; floating point may miss it by one unit in the last place.
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == trials else min(1.0, centre + half)
+    return Interval(min(low, share), max(high, share))
+
+
+def ratio_intervals(
+    units: Ints,
+    ratios: Sequence[tuple[int, int | None]],
+    *,
+    seed: int,
+    resamples: int = 2000,
+    poisson_from: int = 10_000,
+    level: float = 0.95,
+) -> list[Interval | None]:
+    """Percentile bootstrap intervals of ratios of sums; the rows of `units` (viewers) are resampled whole.
+
+    `units` has one row per viewer and one column per summed quantity; `ratios` are pairs of columns
+    (numerator, denominator); without a denominator the sum itself is meant. One set of resamples serves all ratios. From `poisson_from` viewers on each viewer
+    is drawn Poisson(1) times (Chamandy et al., 2012), below it the viewers are drawn with replacement.
+    None stands for a ratio that is undefined in more than 1 % of the resamples. The answer depends on the seed
+    and on the multiset of rows, never on their order.
+    """
+    if units.shape[0] == 0:
+        return [None] * len(ratios)
+    sums = resampled_sums(units, seed=seed, resamples=resamples, poisson_from=poisson_from)
+    tail = (1 - level) / 2
+    answers: list[Interval | None] = []
+    for numerator, denominator in ratios:
+        below = np.ones(resamples) if denominator is None else sums[:, denominator]
+        defined = below > 0
+        if np.count_nonzero(defined) < _LEAST_DEFINED * resamples:
+            answers.append(None)
+            continue
+        values = sums[defined, numerator] / below[defined]
+        low, high = np.quantile(values, [tail, 1 - tail])
+        answers.append(Interval(float(low), float(high)))
+    return answers
+
+
+def resampled_sums(units: Ints, *, seed: int, resamples: int, poisson_from: int) -> Floats:
+    """Column sums of `resamples` bootstrap samples of the rows of `units`, one sample a row."""
+    # Equal rows are drawn together: that is exact for both schemes, makes the answer independent of the order
+    # of the rows, and leaves little to draw, because most viewers bought nothing.
+    groups, sizes = np.unique(units, axis=0, return_counts=True)
+    viewers = int(sizes.sum())
+    values = groups.astype(np.float64)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    sums = np.empty((resamples, units.shape[1]), dtype=np.float64)
+    width = len(sizes)
+    poisson = viewers >= poisson_from
+    step = max(1, _CELLS_PER_CHUNK // (width if poisson else max(viewers, width)))
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        draw = _poisson_weights if poisson else _drawn_weights
+        sums[start : start + rows] = draw(rng, sizes, rows) @ values
+    return sums
+
+
+def _poisson_weights(rng: np.random.Generator, sizes: Ints, rows: int) -> Floats:
+    """How often each group is drawn when every one of its members is drawn Poisson(1) times."""
+    weights = np.empty((rows, len(sizes)), dtype=np.float64)
+    many = np.flatnonzero(sizes > 1)
+    single = np.flatnonzero(sizes == 1)
+    weights[:, many] = rng.poisson(sizes[many], size=(rows, len(many)))
+    # A Poisson number of points thrown evenly into cells makes independent Poisson(1) cells, at a third of the
+    # price of drawing each.
+    cells = rows * len(single)
+    if cells:
+        thrown = rng.integers(0, cells, size=int(rng.poisson(cells)))
+        weights[:, single] = np.bincount(thrown, minlength=cells).reshape(rows, len(single))
+    return weights
+
+
+def _drawn_weights(rng: np.random.Generator, sizes: Ints, rows: int) -> Floats:
+    """How often each group is drawn when as many members as there are are drawn with replacement."""
+    viewers, width = int(sizes.sum()), len(sizes)
+    group_of = np.repeat(np.arange(width), sizes)
+    drawn = group_of[rng.integers(0, viewers, size=(rows, viewers))]
+    drawn += np.arange(rows)[:, None] * width
+    return np.bincount(drawn.ravel(), minlength=rows * width).reshape(rows, width).astype(np.float64)
+
+
+def left_out(buyers: int, share: float) -> int:
+    """How many of the largest buyers a trimmed value leaves out: `share` of them, rounded up."""
+    # Rounding first: 0.07 × 100 is a little over 7 in binary and must not become 8.
+    return math.ceil(round(buyers * share, 9))
+
+
+def median(values: Sequence[float]) -> float:
+    """The median. Raises ValueError for no values."""
+    return quantile(values, 0.5)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The quantile by linear interpolation between order statistics (Hyndman–Fan type 7)."""
+    if not values:
+        raise ValueError("no values")
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * share
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
