@@ -32,8 +32,12 @@ class SettingsError(ValueError):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Names are the TOML keys, the upper-cased environment suffixes and the long flags."""
 
-    host: Annotated[str, Meta(description="Address the HTTP server listens on; 0.0.0.0 for all.")] = "127.0.0.1"
-    port: Annotated[Port, Meta(description="TCP port of HTTP, WHIP, WHEP and WebSocket; 0 picks a free one.")] = 8080
+    host: Annotated[str, Meta(description="Address the HTTP server listens on; 0.0.0.0 for all.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[
+        Port, Meta(description="TCP port of HTTP, WHIP, WHEP and WebSocket; 0 picks a free one.")
+    ] = 8080
     udp_ports: Annotated[
         str,
         Meta(
@@ -43,25 +47,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = "7880-7899"
     announce: Annotated[
         tuple[str, ...],
-        Meta(description="Addresses offered to peers as ICE candidates. Empty: those of this machine, and 127.0.0.1."),
+        Meta(
+            description="Addresses offered to peers as ICE candidates. Empty: those of this machine, and 127.0.0.1."
+        ),
     ] = ()
     public_url: Annotated[
         str,
         Meta(description="The address people open, for links and cookies. Empty: http://HOST:PORT."),
     ] = ""
     data: Annotated[str, Meta(description="Folder of the database, images and recordings.")] = "data"
-    demo: Annotated[bool, Meta(description="Seed a demo brand, its products and the room `demo` on first start.")] = (
-        True
+    demo: Annotated[
+        bool, Meta(description="Seed a demo brand, its products and the room `demo` on first start.")
+    ] = True
+    demo_key: Annotated[str, Meta(description="Stream key of the demo room. Empty: made at first start.")] = (
+        ""
     )
-    demo_key: Annotated[
-        str, Meta(description="Stream key of the demo room. Empty: made at first start.")
-    ] = ""
     demo_password: Annotated[
         str, Meta(description="Password of the demo brand. Empty: made at first start.")
     ] = ""
-    log_level: Annotated[str, Meta(description="DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = (
-        "INFO"
-    )
+    log_level: Annotated[
+        str, Meta(description="DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    ] = "INFO"
     log_format: Annotated[str, Meta(description="json or text.", pattern="^(json|text)$")] = "json"
     metrics_public: Annotated[
         bool, Meta(description="Answer /metrics to anybody. Off: only to loopback addresses.")
@@ -70,7 +76,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...],
         Meta(description="Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."),
     ] = ()
-    drain_s: Annotated[float, Meta(ge=0, le=300, description="Seconds that SIGTERM waits for work to finish.")] = 10.0
+    drain_s: Annotated[
+        float, Meta(ge=0, le=300, description="Seconds that SIGTERM waits for work to finish.")
+    ] = 10.0
     resume_window_s: Annotated[
         float,
         Meta(ge=1, le=3600, description="Seconds a show waits for a dropped publisher before it ends."),
@@ -99,18 +107,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     chat_words: Annotated[
         tuple[str, ...], Meta(description="Words that refuse a chat line (whole words, case folded).")
     ] = ()
-    chat_links: Annotated[
-        bool, Meta(description="Whether viewers may post links; staff always may.")
-    ] = False
+    chat_links: Annotated[bool, Meta(description="Whether viewers may post links; staff always may.")] = False
     reservation_s: Annotated[
         int, Meta(ge=30, le=86_400, description="Seconds a placed order holds its stock.")
     ] = 900
     restock_on_refund: Annotated[
         bool, Meta(description="Whether a full refund puts the goods back in stock.")
     ] = False
-    payment_provider: Annotated[str, Meta(description="Provider of new payments: sandbox.", pattern="^sandbox$")] = (
-        "sandbox"
-    )
+    payment_provider: Annotated[
+        str, Meta(description="Provider of new payments: sandbox.", pattern="^sandbox$")
+    ] = "sandbox"
     attribution_window_h: Annotated[
         int, Meta(ge=1, le=24 * 90, description="Hours after a click in which an order counts for it.")
     ] = 24
@@ -123,9 +129,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     own_history_rooms: Annotated[
         int, Meta(ge=5, le=1000, description="Last rooms of the brand that make its own median.")
     ] = 20
-    baselines: Annotated[
-        str, Meta(description="CSV of industry baselines. Empty: the shipped one.")
-    ] = ""
+    baselines: Annotated[str, Meta(description="CSV of industry baselines. Empty: the shipped one.")] = ""
 
     def base_url(self, port: int | None = None) -> str:
         """The address people open, without a trailing slash."""
