@@ -92,9 +92,9 @@ def run(args: argparse.Namespace) -> int:
                 print(text, end="")
             return 0
         case "doctor":
-            from streamserver.doctor import doctor
+            from streamserver.doctor import run_doctor
 
-            return doctor(settings_of(args), as_json=args.json)
+            return run_doctor(settings_of(args), as_json=args.json)
         case "account":
             from streamserver.accounts import add_account
 

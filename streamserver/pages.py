@@ -31,6 +31,12 @@ _CSP_SANDBOX = (
     "base-uri 'none'; form-action 'none'; frame-ancestors {origin}"
 )
 
+_ERROR_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;"
+    "background:#f6f6f8;color:#16161d;text-align:center}a{color:#4a3fd6}"
+    "@media(prefers-color-scheme:dark){body{background:#111116;color:#f2f2f7}a{color:#a9a2ff}}"
+)
+
 
 def language_of(request: web.Request) -> str:
     """The page language: the cookie `lang`, else the first of Accept-Language that we speak, else English."""
@@ -142,7 +148,9 @@ class Pages:
             charset="utf-8",
             headers={
                 "Content-Security-Policy": policy,
-                "Permissions-Policy": f"camera={devices}, microphone={devices}, display-capture={devices}, geolocation=()",
+                "Permissions-Policy": ", ".join(
+                    [f"{name}={devices}" for name in ("camera", "microphone", "display-capture")] + ["geolocation=()"]
+                ),
                 "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
                 "Cache-Control": "no-store",
                 "Vary": "Accept-Language, Cookie",
@@ -161,9 +169,7 @@ class Pages:
         body = (
             f'<!doctype html><html lang="{"zh" if zh else "en"}"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{text}</title><style>body{{font:16px/1.5 system-ui,sans-serif;margin:0;min-height:100vh;display:grid;"
-            "place-items:center;background:#f6f6f8;color:#16161d;text-align:center}a{color:#4a3fd6}"
-            "@media(prefers-color-scheme:dark){body{background:#111116;color:#f2f2f7}a{color:#a9a2ff}}</style>"
+            f"<title>{text}</title><style>{_ERROR_STYLE}</style>"
             f'<main><h1>{text}</h1><p><code>{html.escape(exc.code)}</code></p><p><a href="/">{back}</a></p></main>'
         )
         return web.Response(

@@ -194,7 +194,7 @@ def _answer(jobs: list[_Job]) -> None:
 
 async def open_store(data: Path, *, progress: Callable[[str], None] = lambda _text: None) -> SqliteStore:
     """Opens (and migrates) `streamserver.db` in the data folder. Raises OSError when the folder cannot be used."""
-    data.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
     path = data / "streamserver.db"
     engine = _engine(path, reader=False)
     try:

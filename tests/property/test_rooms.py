@@ -38,5 +38,5 @@ def test_going_live_always_works_and_ending_always_ends(state: RoomLife) -> None
 
 
 def test_every_state_is_reached_and_left() -> None:
-    assert {after for after in TRANSITIONS.values()} | {RoomLife.SCHEDULED} == set(RoomLife)
+    assert set(TRANSITIONS.values()) | {RoomLife.SCHEDULED} == set(RoomLife)
     assert {before for before, _ in TRANSITIONS} == set(RoomLife)
