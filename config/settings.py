@@ -79,6 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_s: Annotated[
         float, Meta(ge=0, le=300, description="Seconds that SIGTERM waits for work to finish.")
     ] = 10.0
+    idle_s: Annotated[
+        float,
+        Meta(ge=0.5, le=300, description="Seconds a connection may wait for a request before it is closed."),
+    ] = 10.0
     resume_window_s: Annotated[
         float,
         Meta(ge=1, le=3600, description="Seconds a show waits for a dropped publisher before it ends."),

@@ -5,7 +5,7 @@ StreamServerError
 ├── Unauthorized 401          ├── PreconditionFailed 412     ├── PreconditionRequired 428
 ├── Forbidden 403             ├── TooLarge 413               ├── TooMany 429
 ├── NotFound 404              ├── UnsupportedType 415        └── Unavailable 503
-├── NotAcceptable 406         └── Conflict 409
+├── NotAcceptable 406         ├── RequestTimeout 408       └── Conflict 409
 
 Raising one means that nothing was changed. Pure: knows no web library.
 """
@@ -60,6 +60,11 @@ class NotFound(StreamServerError):
 class NotAcceptable(StreamServerError):
     status = 406
     default_code = "not_acceptable"
+
+
+class RequestTimeout(StreamServerError):
+    status = 408
+    default_code = "request_timeout"
 
 
 class Conflict(StreamServerError):

@@ -5,6 +5,7 @@ Knows the error classes and no feature.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
@@ -18,7 +19,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
-from .errors import BadRequest, Forbidden, StreamServerError, TooLarge, UnsupportedType
+from .errors import BadRequest, Forbidden, RequestTimeout, StreamServerError, TooLarge, UnsupportedType
 from .ids import new_id
 from .wire_shapes import Problem
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of the largest request body any route takes."""
+BODY_S = 30.0
+"""Seconds a body may take to arrive."""
 MAX_JSON = 1024 * 1024
 """Bytes of the largest JSON body."""
 
@@ -74,11 +77,15 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         raise TooLarge(f"the body may have at most {limit} bytes", where="body")
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.content.iter_chunked(65536):
-        size += len(chunk)
-        if size > limit:
-            raise TooLarge(f"the body may have at most {limit} bytes", where="body")
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_chunked(65536):
+                size += len(chunk)
+                if size > limit:
+                    raise TooLarge(f"the body may have at most {limit} bytes", where="body")
+                chunks.append(chunk)
+    except TimeoutError:
+        raise RequestTimeout(f"the body did not arrive in {BODY_S:g} s", where="body") from None
     return b"".join(chunks)
 
 

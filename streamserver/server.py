@@ -37,9 +37,6 @@ from .viewers import Viewers
 
 log = logging.getLogger(__name__)
 
-HEADERS_S = 10.0
-"""A connection whose request headers have not arrived by then is closed."""
-
 Setup = Callable[["Server"], None]
 server_key: web.AppKey[Server] = web.AppKey("server", object)  # type: ignore[arg-type]
 
@@ -150,7 +147,7 @@ class Server:
             access_log=None,
             handle_signals=False,
             shutdown_timeout=2.0,
-            keepalive_timeout=75,
+            keepalive_timeout=self.settings.idle_s,
             lingering_time=2.0,
         )
         await self._runner.setup()
