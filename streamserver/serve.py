@@ -66,7 +66,7 @@ async def _serve(settings: Settings, features: Sequence[Setup], *, show: bool) -
     try:
         server = await Server.create(settings, features, progress=progress)
         await server.start()
-    except OSError as exc:
+    except (OSError, SettingsError) as exc:
         print(f"streamserver: cannot start: {exc}", file=sys.stderr)
         return 1
     stopping = asyncio.Event()
@@ -75,7 +75,7 @@ async def _serve(settings: Settings, features: Sequence[Setup], *, show: bool) -
         loop.add_signal_handler(number, stopping.set)
     log.info(
         "started",
-        extra={"url": server.base_url(), "engine": server.engine.name, "sqlite": sqlite3.sqlite_version},
+        extra={"url": server.base_url(), "engine": server.engine_choice, "sqlite": sqlite3.sqlite_version},
     )
     player = None
     if show and server.demo.hint is not None:
@@ -93,7 +93,7 @@ async def _serve(settings: Settings, features: Sequence[Setup], *, show: bool) -
 def start_text(server: Server, *, show: bool) -> str:
     """What a person who started the server wants to see."""
     url = server.base_url()
-    lines = ["", f"  streamserver is running at {url}", f"  media engine  {server.engine.name}"]
+    lines = ["", f"  streamserver is running at {url}", f"  {server.engine_choice}"]
     if (demo := server.demo.hint) is not None:
         lines += [
             "",

@@ -27,7 +27,7 @@ from .health import Health
 from .ids import encode_secret, new_id
 from .keys import Keys
 from .loop_lag import LoopLag
-from .media.choose import make_engine
+from .media.choose import choose_engine
 from .members import FrameRegistry, NoPresence, Presence, StateRegistry
 from .metrics import Metrics
 from .pages import Pages, find_dist
@@ -66,7 +66,7 @@ class Server:
         self.auth = Auth(store, clock, secure=secure)
         self.viewers = Viewers(keys, store, clock, secure=secure)
         self.rooms = RoomService(store, clock, keys, self.bus, resume_window_s=settings.resume_window_s)
-        self.engine = make_engine(settings)
+        self.engine, self.engine_choice = choose_engine(settings, clock)
         self.pages = Pages(find_dist())
         self.health = Health(self)
         self.demo = Demo(self)
