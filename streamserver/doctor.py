@@ -75,7 +75,7 @@ def examine(settings: Settings) -> list[Finding]:
     return found
 
 
-def doctor(settings: Settings, *, as_json: bool = False) -> int:
+def run_doctor(settings: Settings, *, as_json: bool = False) -> int:
     """Prints the findings; 1 where something would stop a viewer, else 0."""
     found = examine(settings)
     failed = sum(finding.level is Level.FAIL for finding in found)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from config.settings import Settings
-from streamserver import doctor as module
-from streamserver.doctor import Finding, Level, doctor, examine, judge_announce
+from streamserver import doctor
+from streamserver.doctor import Finding, Level, examine, judge_announce, run_doctor
 
 PUBLIC, OTHER_PUBLIC, PRIVATE = "8.8.4.4", "8.8.8.8", "192.168.7.2"
 
@@ -27,9 +27,9 @@ def settings(tmp_path: Path) -> Settings:
 def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "dist"
     folder.mkdir()
-    for page in module.PAGES:
+    for page in doctor.PAGES:
         (folder / page).touch()
-    monkeypatch.setattr(module, "find_dist", lambda: folder)
+    monkeypatch.setattr(doctor, "find_dist", lambda: folder)
     return folder
 
 
@@ -55,19 +55,19 @@ def test_a_sound_machine_passes_and_nothing_is_left_behind(
 def test_json_says_the_same_and_the_exit_code_tells(
     settings: Settings, dist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert doctor(settings, as_json=True) == 0
+    assert run_doctor(settings, as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True
     (dist / "room.html").unlink()
-    assert doctor(settings, as_json=True) == 1
+    assert run_doctor(settings, as_json=True) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is False
     assert [one["check"] for one in report["findings"] if one["level"] == "fail"] == ["web"]
-    assert doctor(settings) == 1
+    assert run_doctor(settings) == 1
     assert "room.html" in capsys.readouterr().out
 
 
 def test_a_missing_build_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "find_dist", lambda: None)
+    monkeypatch.setattr(doctor, "find_dist", lambda: None)
     assert only(examine(settings), "web").level is Level.FAIL
 
 
@@ -102,15 +102,15 @@ def test_a_data_folder_that_cannot_be_written_is_found(settings: Settings) -> No
 def test_a_data_folder_on_a_network_file_system_is_told(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"dev / ext4 rw 0 0\nnas:/x {tmp_path}/with\\040space nfs4 rw 0 0\n", encoding="utf-8")
-    assert module._file_system(tmp_path / "with space" / "data", mounts) == "nfs4"
-    assert module._file_system(tmp_path / "elsewhere", mounts) == "ext4"
-    assert module._file_system(tmp_path, tmp_path / "none") is None
+    assert doctor._file_system(tmp_path / "with space" / "data", mounts) == "nfs4"
+    assert doctor._file_system(tmp_path / "elsewhere", mounts) == "ext4"
+    assert doctor._file_system(tmp_path, tmp_path / "none") is None
 
 
 def test_a_clock_that_went_back_is_found(settings: Settings) -> None:
     folder = Path(settings.data)
     folder.mkdir()
-    database = folder / module.DATABASE
+    database = folder / doctor.DATABASE
     database.touch()
     assert only(examine(settings), "clock").level is Level.OK
     ahead = database.stat().st_mtime + 3 * 3600
@@ -121,11 +121,11 @@ def test_a_clock_that_went_back_is_found(settings: Settings) -> None:
 
 
 def test_too_few_open_files_are_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.resource, "getrlimit", lambda _: (256, 256))
+    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (256, 256))
     assert only(examine(settings), "files").level is Level.FAIL
-    monkeypatch.setattr(module.resource, "getrlimit", lambda _: (2048, 2048))
+    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (2048, 2048))
     assert only(examine(settings), "files").level is Level.WARN
-    monkeypatch.setattr(module.resource, "getrlimit", lambda _: (module.resource.RLIM_INFINITY,) * 2)
+    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (doctor.resource.RLIM_INFINITY,) * 2)
     assert only(examine(settings), "files").level is Level.OK
 
 
@@ -133,7 +133,7 @@ def test_a_check_that_breaks_is_a_finding(settings: Settings, monkeypatch: pytes
     def broken(_: int) -> tuple[int, int]:
         raise RuntimeError("no limits here")
 
-    monkeypatch.setattr(module.resource, "getrlimit", broken)
+    monkeypatch.setattr(doctor.resource, "getrlimit", broken)
     finding = only(examine(settings), "files")
     assert finding.level is Level.FAIL
     assert "no limits here" in finding.said
