@@ -78,6 +78,19 @@ class Presence(Protocol):
         ...
 
 
+class NoMembers:
+    """Where nobody is connected, as before the gateway is set up."""
+
+    def of(self, room_id: RoomId, viewer_id: ViewerId) -> Sequence[Member]:
+        return ()
+
+    def rename(self, room_id: RoomId, viewer_id: ViewerId, name: str) -> None:
+        """Nobody to rename."""
+
+    def close(self, room_id: RoomId, viewer_id: ViewerId, code: CloseCode, reason: str) -> int:
+        return 0
+
+
 class NoPresence:
     """Where nobody is counted, as before the gateway is set up: every room is empty."""
 

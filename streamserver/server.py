@@ -28,7 +28,7 @@ from .ids import encode_secret, new_id
 from .keys import Keys
 from .loop_lag import LoopLag
 from .media.choose import choose_engine
-from .members import FrameRegistry, NoPresence, Presence, StateRegistry
+from .members import FrameRegistry, Members, NoMembers, NoPresence, Presence, StateRegistry
 from .metrics import Metrics
 from .pages import Pages, find_dist
 from .room_service import RoomService
@@ -57,6 +57,7 @@ class Server:
         self.frames = FrameRegistry()
         self.state = StateRegistry()
         self.presence: Presence = NoPresence()
+        self.members: Members = NoMembers()
         self.bus = LocalBus(
             new_epoch=lambda: encode_secret(os.urandom(6)),
             monotonic=clock.monotonic,

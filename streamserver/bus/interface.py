@@ -50,7 +50,7 @@ class History(NamedTuple):
     """How much of a room is kept for resuming: whichever bound is reached first wins."""
 
     events: int = 2_000
-    bytes: int = 4 * 1024 * 1024
+    bytes: int = 1024 * 1024
     seconds: float = 300.0
 
 

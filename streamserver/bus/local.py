@@ -1,4 +1,4 @@
-"""The in-process bus: one node, history in memory and gone with the process (hence an epoch per start)."""
+"""The in-process bus: one node, history in memory and gone with the process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from streamserver.ids import RoomId, ViewerId
 from streamserver.positions import Position, recoverable
 
 log = logging.getLogger(__name__)
+
+MANY_ROOMS = 1_000
+"""From this number on idle rooms are looked for and forgotten."""
 
 
 class _Room:
@@ -36,17 +39,20 @@ class _Subscription:
 
 
 class LocalBus:
-    """See `Bus` for what holds. `epoch` must differ at every start of the process.
+    """See `Bus` for what holds. `new_epoch` answers something different at every call, also after a restart.
 
     `publish` does not suspend: what a caller does before and after it is one step for everybody else.
-    Rooms are remembered as one counter each; their events leave by the bounds of `history`.
+    A room without sinks and without history is forgotten when many are known; it then begins a new epoch.
     """
 
-    def __init__(self, *, epoch: str, monotonic: Callable[[], float], history: History | None = None) -> None:
-        self._epoch = epoch
+    def __init__(
+        self, *, new_epoch: Callable[[], str], monotonic: Callable[[], float], history: History | None = None
+    ) -> None:
+        self._new_epoch = new_epoch
         self._monotonic = monotonic
         self._history = history or History()
         self._rooms: dict[RoomId, _Room] = {}
+        self._sweep_at = MANY_ROOMS
 
     async def start(self) -> None:
         """Nothing to connect to."""
@@ -86,8 +92,7 @@ class LocalBus:
         return _Subscription(room, sink)
 
     def position(self, room_id: RoomId) -> Position:
-        room = self._rooms.get(room_id)
-        return room.newest if room is not None else Position(self._epoch, 0)
+        return self._room(room_id).newest
 
     async def since(self, room_id: RoomId, position: Position) -> list[Entry] | None:
         room = self._room(room_id)
@@ -100,8 +105,17 @@ class LocalBus:
     def _room(self, room_id: RoomId) -> _Room:
         room = self._rooms.get(room_id)
         if room is None:
-            room = self._rooms[room_id] = _Room(Position(self._epoch, 0))
+            if len(self._rooms) >= self._sweep_at:
+                self._forget_idle_rooms()
+            room = self._rooms[room_id] = _Room(Position(self._new_epoch(), 0))
         return room
+
+    def _forget_idle_rooms(self) -> None:
+        for room_id, room in list(self._rooms.items()):
+            self._trim(room)
+            if not room.sinks and not room.kept:
+                del self._rooms[room_id]
+        self._sweep_at = max(MANY_ROOMS, 2 * len(self._rooms))
 
     def _trim(self, room: _Room) -> None:
         limit = self._history
