@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         case "show" | "serve":
             return serve(args, features(), show=args.command == "show")
         case "settings":
-            print(sample())
+            print(sample(), end="")
             return 0
         case "wire-types":
             from streamserver.wire_types import typescript
