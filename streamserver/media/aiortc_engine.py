@@ -1,0 +1,420 @@
+"""The engine that is always there: ICE-lite on one UDP port, DTLS by OpenSSL, SRTP by libsrtp, packets forwarded.
+
+This is the shell: sockets, the event loop, sessions and admission. Packets are `plane`'s business, SDP is
+`negotiation`'s. It never decodes. The name says where its parts come from: aiortc's certificate and SRTP profiles,
+pyOpenSSL and pylibsrtp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import secrets
+from collections.abc import AsyncIterator
+
+from streamserver.clock import Clock, SystemClock
+from streamserver.ids import RoomId, SessionId, encode_secret
+from streamserver.media.dtls import Endpoint, Identity
+from streamserver.media.engine import (
+    EngineConfig,
+    EngineEvent,
+    MediaStarted,
+    Patched,
+    PublisherResumed,
+    PublisherStalled,
+    PublisherStarted,
+    PublisherStopped,
+    Session,
+    StatsSnapshot,
+    TappedFrame,
+    ViewerConnected,
+    ViewerLeft,
+)
+from streamserver.media.errors import (
+    BadOffer,
+    Full,
+    NoCommonCodec,
+    NothingLive,
+    PublisherExists,
+    StaleTag,
+    TagRequired,
+    UnknownSession,
+)
+from streamserver.media.fanout import Fanout
+from streamserver.media.negotiation import (
+    Local,
+    Offer,
+    Role,
+    read_fragment,
+    read_offer,
+    write_answer,
+    write_ice_fragment,
+)
+from streamserver.media.peers import Credentials, Peer, Publisher, Viewer
+from streamserver.media.plane import Plane
+from streamserver.media.readers import EventReader, Reader, frame_listener
+from streamserver.media.rooms import Room, Slot
+from streamserver.media.routing import RateBudget
+from streamserver.media.udp import UdpPort, bind
+
+log = logging.getLogger(__name__)
+
+_READS = 64  # datagrams taken before the event loop gets its turn
+_DATAGRAM = 2048
+_TICK_S = 0.05
+_EXPIRE_S = 0.25
+_STANDSTILL_S = 1.0  # a tick later than this means that the whole process stood still
+_RETRY_S = 2
+
+
+class AiortcEngine:
+    """Implements MediaEngine; the guarantees are stated there."""
+
+    name = "aiortc"
+
+    def __init__(self, config: EngineConfig, clock: Clock | None = None) -> None:
+        self.config = config
+        self._clock = clock or SystemClock()
+        self._identity = Identity()
+        self._sessions: dict[SessionId, Peer] = {}
+        self._readers: set[EventReader] = set()
+        self._taps: dict[RoomId, set[Reader[TappedFrame]]] = {}
+        self._ports: list[UdpPort] = []
+        self._ticker: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.plane = Plane(config, Fanout(self._call_soon), self)
+        self.plane.request_flush = self._schedule_flush
+
+    # life ------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        hosts = list(self.config.bind_hosts)
+        versions = {ipaddress.ip_address(host).version for host in hosts}
+        if any(ipaddress.ip_address(address).version not in versions for address in self.config.announce):
+            hosts.append("::" if 6 not in versions else "0.0.0.0")
+        self._ports = bind(hosts, *self.config.udp_ports)
+        for port in self._ports:
+            self._loop.add_reader(port.socket, self._readable, port)
+        self._ticker = asyncio.create_task(self._tick(), name="media-ticks")
+
+    async def stop(self) -> None:
+        now = self._clock.monotonic()
+        for peer in list(self._sessions.values()):
+            self._end(peer, "shutdown", now, goodbye=True)
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+        for port in self._ports:
+            if self._loop is not None:
+                self._loop.remove_reader(port.socket)
+            port.close()
+        self._ports.clear()
+        self.plane.rooms.clear()
+        self.plane.fanout.clear()
+        for reader in [*self._readers, *(tap for taps in self._taps.values() for tap in taps)]:
+            reader.close()
+
+    @property
+    def candidates(self) -> list[tuple[str, int]]:
+        """Address and port of each announced address."""
+        ports = {4 if ":" not in port.socket.getsockname()[0] else 6: port.port for port in self._ports}
+        return [
+            (address, ports[ipaddress.ip_address(address).version])
+            for address in self.config.announce
+            if ipaddress.ip_address(address).version in ports
+        ]
+
+    # sessions --------------------------------------------------------------------------------------------
+
+    async def publish(self, room: RoomId, offer_sdp: str, *, takeover: bool = True) -> Session:
+        begun = self._clock.monotonic()
+        offer = read_offer(offer_sdp, Role.PUBLISHER, self.config.video_codecs)
+        state = self.plane.rooms.get(room)
+        if not takeover and state is not None and (state.publisher or state.pending):
+            raise PublisherExists("this room has a publisher")
+        self._admit()
+        if state is None:
+            state = self.plane.rooms[room] = self._make_room(room)
+        rate = self.config.publisher_packets_per_s
+        publisher = Publisher(*self._peer_parts(room, offer, begun), budget=RateBudget(rate, rate))
+        publisher.learn_offer()
+        if state.pending is not None:
+            self._end(state.pending, "replaced", begun, goodbye=True)
+        state.pending = publisher
+        return self._open(publisher, {}, begun)
+
+    async def subscribe(self, room: RoomId, offer_sdp: str) -> Session:
+        begun = self._clock.monotonic()
+        offer = read_offer(offer_sdp, Role.VIEWER, self.config.video_codecs)
+        state = self.plane.rooms.get(room)
+        if state is None or not (state.publisher or state.pending or state.away_since is not None):
+            raise NothingLive("nothing is live in this room", retry_after=_RETRY_S)
+        wanted = state.codec()
+        section = offer.section("video")
+        if any(s.kind == "video" for s in offer.sections) and wanted is not None:
+            offered = {codec.name for codec in section.codecs} if section is not None else set[str]()
+            if wanted not in offered:
+                raise NoCommonCodec(f"the room is published in {wanted}, which the offer does not take")
+        self._admit()
+        rate = self.config.nack_packets_per_s
+        viewer = Viewer(*self._peer_parts(room, offer, begun), budget=RateBudget(rate, rate))
+        viewer.learn_offer()
+        state.viewers.add(viewer)
+        ssrcs = {kind: (slot.ssrc, slot.rtx_ssrc) for kind, slot in state.slots.items()}
+        return self._open(viewer, ssrcs, begun)
+
+    async def patch(self, session: SessionId, fragment: str, if_match: str | None) -> Patched:
+        peer = self._find(session)
+        if if_match is None:
+            raise TagRequired("If-Match is required")
+        current = peer.credentials[-1]
+        tags = [tag.strip().strip('"') for tag in if_match.split(",")]
+        if "*" not in tags and current.etag not in tags:
+            raise StaleTag("If-Match does not name the current ICE session")
+        parsed = read_fragment(fragment)
+        if not parsed.ufrag or parsed.ufrag == peer.remote_ufrag:
+            return Patched(current.etag, "")
+        if "*" not in tags:
+            raise BadOffer("an ICE restart needs If-Match: *", "the whole")
+        if not parsed.password:
+            raise BadOffer("an ICE restart needs ice-pwd", "the whole")
+        fresh = self._make_credentials()
+        for old in peer.credentials[:-1]:
+            self.plane.ufrags.pop(old.ufrag, None)
+        peer.credentials = [current, fresh]
+        peer.remote_ufrag = parsed.ufrag
+        self.plane.ufrags[fresh.ufrag] = peer
+        return Patched(fresh.etag, write_ice_fragment(peer.offer, self._local(fresh, {}, 2)))
+
+    async def close(self, session: SessionId, reason: str = "deleted") -> None:
+        self._end(self._find(session), reason, self._clock.monotonic(), goodbye=True)
+
+    def room_of(self, session: SessionId) -> tuple[RoomId, Role] | None:
+        peer = self._sessions.get(session)
+        return None if peer is None else (peer.room, peer.role)
+
+    def live(self, room: RoomId) -> bool:
+        state = self.plane.rooms.get(room)
+        return state is not None and state.publisher is not None
+
+    def viewers(self, room: RoomId) -> int:
+        state = self.plane.rooms.get(room)
+        return 0 if state is None else sum(viewer.connected for viewer in state.viewers)
+
+    # reading ---------------------------------------------------------------------------------------------
+
+    def events(self) -> AsyncIterator[EngineEvent]:
+        return EventReader(self._readers)
+
+    def tap(self, room: RoomId) -> AsyncIterator[TappedFrame]:
+        readers = self._taps.setdefault(room, set())
+        reader: Reader[TappedFrame] = Reader(readers, self.config.tap_frames)
+        state = self.plane.rooms.get(room)
+        if state is not None:
+            self._listen(state)
+        return reader
+
+    def stats(self) -> StatsSnapshot:
+        peers = self._sessions.values()
+        rooms = self.plane.rooms
+        return StatsSnapshot(
+            counters=self.plane.counters.snapshot(self.plane.fanout.counters),
+            gauges={
+                'media_sessions{role="publisher"}': sum(p.connected and p.role is Role.PUBLISHER for p in peers),
+                'media_sessions{role="viewer"}': sum(p.connected and p.role is Role.VIEWER for p in peers),
+                "media_sessions_pending": sum(not p.connected for p in peers),
+                "media_live_rooms": sum(room.publisher is not None for room in rooms.values()),
+                "media_fanout_waiting": self.plane.fanout.waiting,
+            },
+            rooms={room.id: self.viewers(room.id) for room in rooms.values() if room.publisher is not None},
+        )
+
+    # what the plane tells --------------------------------------------------------------------------------
+
+    def on_connected(self, peer: Peer, now: float) -> None:
+        counters = self.plane.counters
+        counters.joins += 1
+        counters.join_s["handshake"] += now - peer.created
+        room = self.plane.rooms[peer.room]
+        if isinstance(peer, Publisher):
+            if room.publisher is not None:
+                self._end(room.publisher, "replaced", now, goodbye=True)
+            room.publisher, room.pending, room.away_since = peer, None, None
+            peer.last_media = now
+            for slot in room.slots.values():
+                slot.detach(now)
+            peer.send_rtcp(peer.receiver_report(now, self.config.max_video_bps))
+            self._emit(PublisherStarted(peer.room, peer.id))
+        elif isinstance(peer, Viewer):
+            for kind, slot in room.slots.items():
+                if peer.offer.section(kind) is not None:
+                    slot.join(peer)
+                    report = slot.last_report()
+                    if report is not None:
+                        peer.send_rtcp(report)
+            self.plane.want_keyframe(room, now)
+            self._emit(ViewerConnected(peer.room, peer.id, (now - peer.created) * 1000))
+
+    def on_ended(self, peer: Peer, reason: str, now: float) -> None:
+        self._end(peer, reason, now, goodbye=False)
+
+    def on_media(self, publisher: Publisher, first: bool) -> None:
+        event = MediaStarted if first else PublisherResumed
+        self._emit(event(publisher.room, publisher.id))
+
+    def on_stalled(self, publisher: Publisher) -> None:
+        self._emit(PublisherStalled(publisher.room, publisher.id))
+
+    # inside ----------------------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        if len(self._sessions) >= self.config.max_sessions:
+            raise Full(f"{self.config.max_sessions} media sessions are open", retry_after=_RETRY_S)
+        if sum(not peer.connected for peer in self._sessions.values()) >= self.config.max_pending:
+            raise Full(f"{self.config.max_pending} handshakes are under way", retry_after=_RETRY_S)
+
+    def _peer_parts(
+        self, room: RoomId, offer: Offer, now: float
+    ) -> tuple[SessionId, RoomId, Offer, list[Credentials], Endpoint, float, float, str, int]:
+        endpoint = Endpoint(self._identity, client=not offer.dtls_client, fingerprints=offer.fingerprints)
+        id = SessionId(encode_secret(secrets.token_bytes(16)))
+        ssrc = secrets.randbits(32) or 1
+        return id, room, offer, [self._make_credentials()], endpoint, now, now, offer.ufrag, ssrc
+
+    def _make_credentials(self) -> Credentials:
+        return Credentials(secrets.token_hex(4), secrets.token_hex(16), secrets.token_hex(8))
+
+    def _make_room(self, id: RoomId) -> Room:
+        slots = {
+            kind: Slot(kind, self.config, secrets.randbits, self.plane.fanout.send) for kind in ("audio", "video")
+        }
+        slots["video"].cname = slots["audio"].cname  # one clock: players keep lips and voice together by it
+        room = Room(id, slots)
+        if self._taps.get(id):
+            self._listen(room)
+        return room
+
+    def _local(self, credentials: Credentials, ssrcs: dict[str, tuple[int, int]], version: int) -> Local:
+        return Local(
+            session=secrets.randbits(62),
+            version=version,
+            ufrag=credentials.ufrag,
+            password=credentials.password,
+            fingerprint=self._identity.fingerprint,
+            candidates=self.candidates,
+            ssrcs=ssrcs,
+            max_video_bps=self.config.max_video_bps,
+        )
+
+    def _open(self, peer: Peer, ssrcs: dict[str, tuple[int, int]], begun: float) -> Session:
+        self._sessions[peer.id] = peer
+        self.plane.add(peer)
+        credentials = peer.credentials[-1]
+        answer = write_answer(peer.offer, self._local(credentials, ssrcs, 1))
+        counters = self.plane.counters
+        counters.sessions[peer.role.value] += 1
+        counters.join_s["negotiate"] += self._clock.monotonic() - begun
+        return Session(peer.id, peer.room, peer.role, answer, credentials.etag)
+
+    def _find(self, session: SessionId) -> Peer:
+        peer = self._sessions.get(session)
+        if peer is None:
+            raise UnknownSession("there is no such media session")
+        return peer
+
+    def _end(self, peer: Peer, reason: str, now: float, *, goodbye: bool) -> None:
+        if peer.closed:
+            return
+        started = peer.connected
+        self.plane.remove(peer, goodbye=goodbye)
+        self._sessions.pop(peer.id, None)
+        self.plane.counters.ended[reason] += 1
+        room = self.plane.rooms.get(peer.room)
+        if room is None:
+            return
+        if isinstance(peer, Viewer):
+            room.viewers.discard(peer)
+            if started:
+                self._emit(ViewerLeft(peer.room, peer.id, reason))
+            return
+        if room.pending is peer:
+            room.pending = None
+        elif room.publisher is peer:
+            room.publisher, room.away_since = None, now
+            for slot in room.slots.values():
+                slot.detach(now)
+            self._emit(PublisherStopped(peer.room, peer.id, reason))
+        if room.publisher is None and room.pending is None and room.away_since is None:
+            self._drop_room(room, now)
+
+    def _drop_room(self, room: Room, now: float) -> None:
+        for viewer in list(room.viewers):
+            self._end(viewer, "room_ended", now, goodbye=True)
+        self.plane.rooms.pop(room.id, None)
+
+    def _emit(self, event: EngineEvent) -> None:
+        for reader in self._readers:
+            reader.put(event)
+
+    def _listen(self, room: Room) -> None:
+        for kind, slot in room.slots.items():
+            if slot.listener is None:
+                slot.listener = frame_listener(kind, slot.clock, self._taps[room.id])
+
+    # the loop --------------------------------------------------------------------------------------------
+
+    def _readable(self, port: UdpPort) -> None:
+        now = self._clock.monotonic()
+        receive, datagram = port.socket.recvfrom, self.plane.datagram
+        for _ in range(_READS):
+            try:
+                data, address = receive(_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                continue  # an ICMP error of an earlier send
+            try:
+                datagram(port, data, address, now)
+            except Exception:
+                # One peer's datagram must not take the others' loop down; the count makes an alert of it.
+                self.plane.counters.drops["failed"] += 1
+                log.exception("a datagram could not be handled")
+
+    def _call_soon(self, callback: object) -> None:
+        if self._loop is not None and callable(callback):
+            self._loop.call_soon(callback)
+
+    def _schedule_flush(self) -> None:
+        if self._loop is not None:
+            self._loop.call_later(self.config.hold_s, self.plane.flush_held)
+
+    async def _tick(self) -> None:
+        now = self._clock.monotonic()
+        last, expired, reported = now, now, now
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now = self._clock.monotonic()
+            try:
+                if now - last > _STANDSTILL_S:
+                    self.plane.forgive(now - last)
+                last = now
+                self.plane.tick(now)
+                if now - expired >= _EXPIRE_S:
+                    expired = now
+                    self.expire(now)
+                if now - reported >= 1.0:
+                    reported = now
+                    self.plane.report(now)
+                    self._emit(self.stats())
+            except Exception:
+                self.plane.counters.drops["tick_failed"] += 1
+                log.exception("a tick of the media plane failed")
+
+    def expire(self, now: float) -> None:
+        """End what is overdue at `now` (monotonic seconds): handshakes, silent peers, rooms nobody came back to."""
+        self.plane.expire(now)
+        for room in list(self.plane.rooms.values()):
+            if room.away_since is not None and room.pending is None and now - room.away_since > self.config.resume_s:
+                self._drop_room(room, now)
