@@ -118,7 +118,8 @@ from streamserver.store.tables.platform import sellers
 async def main():
     store = await open_store(Path(sys.argv[1]))
     async def one(n):
-        await store.write(lambda conn: conn.execute(sellers.insert().values(id=str(n), name="x", created_ms=1)) and None)
+        row = {"id": str(n), "name": "x", "created_ms": 1}
+        await store.write(lambda conn: conn.execute(sellers.insert().values(**row)) and None)
         print(n, flush=True)
     for start in range(0, 1_000_000, 50):
         await asyncio.gather(*(one(n) for n in range(start, start + 50)))
