@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 # Overrides and isolates (Unicode TR9) let a name rewrite what stands after it; the rest is invisible padding.
@@ -63,3 +64,28 @@ def guest_name(viewer_id: str) -> str:
     for char in viewer_id:
         number = (number * 31 + ord(char)) % 1_000_003
     return f"Guest-{1000 + number % 9000}"
+
+
+class Words:
+    """A list of words nobody may say: case folded, with compatibility forms (NFKC) taken as one.
+
+    ASCII entries match whole words; others match anywhere, because many scripts put no blanks between words.
+    """
+
+    __slots__ = ("_anywhere", "_whole")
+
+    def __init__(self, words: Iterable[str]) -> None:
+        folded = [word for word in (_folded(word) for word in words) if word]
+        whole = [re.escape(word) for word in folded if word.isascii()]
+        self._anywhere = [word for word in folded if not word.isascii()]
+        self._whole = re.compile(rf"(?<!\w)(?:{'|'.join(whole)})(?!\w)") if whole else None
+
+    def found_in(self, text: str) -> bool:
+        text = _folded(text)
+        if self._whole is not None and self._whole.search(text):
+            return True
+        return any(word in text for word in self._anywhere)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", one_line(text)).casefold()
