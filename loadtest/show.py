@@ -68,7 +68,7 @@ async def _publish_once(arguments: argparse.Namespace, ended: asyncio.Event) -> 
 
 async def _watch_parent(ended: asyncio.Event) -> None:
     parent = os.getppid()
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110  a parent's death raises no event
         await asyncio.sleep(_PARENT_CHECK_S)
     log.info("the process that started the show is gone")
     ended.set()

@@ -11,10 +11,22 @@ from types import TracebackType
 from urllib.parse import urljoin
 
 import aiohttp
+import aioice.ice
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av import VideoFrame
 
 REQUEST_S = 10.0
+
+
+def _with_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+    """aioice leaves loopback out, so on a machine without a network, or with a server that announces only
+    127.0.0.1, a client would have no address to be reached at."""
+    return [*_host_addresses(use_ipv4, use_ipv6), *(["127.0.0.1"] if use_ipv4 else [])]
+
+
+_host_addresses = aioice.ice.get_host_addresses
+aioice.ice.get_host_addresses = _with_loopback
 
 
 class SignallingRefused(Exception):
@@ -130,7 +142,7 @@ class Viewer:
             except MediaStreamError:
                 return
             seen.frames += 1
-            if track.kind == "video":
+            if isinstance(frame, VideoFrame):
                 seen.width, seen.height = frame.width, frame.height
                 self._changed.set()
 
