@@ -1,18 +1,16 @@
 """Industry figures a room is compared with: reading the file an operator can edit, and the refusals.
 
-Pure but for `read_baselines`, which reads one file. It knows metric, denominator and currency as words; what the
-room's own figures are worth it does not know.
+Pure; `commerce_overlay.baselines_file` does the reading. It knows metric, denominator and currency as words; what
+the room's own figures are worth it does not know.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -41,7 +39,7 @@ TARGET_METRIC = "value_per_user_ratio"
 
 _MONEY = re.compile(r"([A-Z]{3})(?: per 1000)?\Z")
 _PLAIN_UNITS = ("share", "ratio")
-_MAX_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 
 class BadBaselines(ReportError):
@@ -87,24 +85,18 @@ class Baselines(Struct, frozen=True):
         return next((row for row in self.rows if row.id == baseline_id), None)
 
 
-def read_baselines(path: Path) -> Baselines:
-    """Read the file. Raises BadBaselines naming line and column, OSError where it cannot be read."""
-    with path.open("rb") as file:
-        return parse_baselines(file.read(_MAX_BYTES + 1), str(path.name))
-
-
 def parse_baselines(content: bytes, name: str = "baselines.csv") -> Baselines:
     """Parse UTF-8 CSV with the header `COLUMNS`. Raises BadBaselines naming line and column.
 
     `version` is `sha256:` and the first 16 hex digits of the hash of the content.
     """
-    if len(content) > _MAX_BYTES:
-        raise BadBaselines(f"is larger than {_MAX_BYTES} bytes", name)
+    if len(content) > MAX_BYTES:
+        raise BadBaselines(f"is larger than {MAX_BYTES} bytes", name)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadBaselines(f"is not UTF-8 at byte {error.start}", name) from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader((line + "\n" for line in text.split("\n")), strict=True)
     rows: list[Baseline] = []
     seen: set[str] = set()
     try:

@@ -17,6 +17,7 @@ from commerce_overlay import money, report_tables
 from commerce_overlay.baselines import Baselines
 from commerce_overlay.money import Money
 from commerce_overlay.report_fold import Bucket, Excluded, Fold, bucket, fold
+from commerce_overlay.report_people import People
 from commerce_overlay.report_ratios import Ratio, build_ratios, viewer_sums
 from commerce_overlay.report_rows import (
     CURRENCY,
@@ -187,15 +188,14 @@ def build_report(
         "live": Playback(folded.sessions, "live", seen, settings.session_gap_ms),
         "replay": Playback(folded.sessions, "replay", seen, settings.session_gap_ms),
     }
-    watched = {
-        scene: one.watching(settings.view_ms, settings.long_view_ms) for scene, one in playback.items()
-    }
+    watched = {scene: one.watching(settings.view_ms, settings.long_view_ms) for scene, one in playback.items()}
     concurrency = playback["live"].concurrency(live)
     views: dict[str, int] = {}
     for watching in watched.values():
         for viewer, number in watching.views.items():
             views[viewer] = views.get(viewer, 0) + number
-    sums = viewer_sums(folded, views)
+    people = People(folded, views)
+    sums = viewer_sums(folded, views, people)
     ratios = build_ratios(sums, concurrency.live_ms, settings, seed)
     sales = report_tables.sales_of(folded.sales, currency)
     audience = _audience(watched, len(views))
@@ -217,8 +217,8 @@ def build_report(
         scenes=report_tables.by_scene(folded, watched, currency),
         attribution=_attribution(folded, window_ms, currency),
         curves=report_tables.curves(folded, concurrency),
-        products=report_tables.by_product(folded, currency),
-        cards=report_tables.by_card(folded, currency),
+        products=report_tables.by_product(folded, people, currency),
+        cards=report_tables.by_card(folded, people, currency),
         judged=judge(ratios, sales.buyers, currency, decimals, baselines, own_history, settings),
         excluded=folded.excluded,
         reconciliation=folded.buckets,

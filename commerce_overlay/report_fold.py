@@ -41,7 +41,7 @@ class SoldLine(Struct, frozen=True, gc=False):
     given_back: int
 
 
-class Sale(Struct, frozen=True):
+class Sale(Struct, frozen=True, gc=False):
     """An order as the report sees it, in minor units of the report's currency.
 
     `value` is its merchandise value; `refunded` and `cancelled` were given back after the payment. `click` is the
@@ -110,12 +110,8 @@ def fold(
     """
     flagged = {one.viewer for one in rows.sessions if one.traffic != "viewer"} | rows.excluded_viewers
     live = stretches_at(rows.live, as_of_ms)
-    sessions, staff_sessions = _parted(
-        stretches_at(rows.sessions, as_of_ms), lambda one: one.viewer in flagged
-    )
-    impressions, staff_impressions = _parted(
-        known_at(rows.impressions, as_of_ms), lambda one: one.viewer in flagged
-    )
+    sessions, staff_sessions = _parted(stretches_at(rows.sessions, as_of_ms), lambda one: one.viewer in flagged)
+    impressions, staff_impressions = _parted(known_at(rows.impressions, as_of_ms), lambda one: one.viewer in flagged)
     hub, staff_hub = _parted(known_at(rows.hub_impressions, as_of_ms), lambda one: one.viewer in flagged)
     all_clicks = known_at(rows.clicks, as_of_ms)
     clicks, staff_clicks = _parted(all_clicks, lambda one: one.viewer in flagged)
@@ -275,8 +271,11 @@ def _distinct_impressions(impressions: Iterable[Impression]) -> list[Impression]
     """One per viewer, card and showing: the earliest."""
     first: dict[tuple[str, str, str], Impression] = {}
     for one in impressions:
-        key = (one.viewer, one.card, one.showing)
-        known = first.get(key)
-        if known is None or (one.at_ms, one.product, one.scene) < (known.at_ms, known.product, known.scene):
-            first[key] = one
+        known = first.setdefault((one.viewer, one.card, one.showing), one)
+        if known is not one and _moment(one) < _moment(known):
+            first[one.viewer, one.card, one.showing] = one
     return list(first.values())
+
+
+def _moment(one: Impression) -> tuple[int, str, str]:
+    return one.at_ms, one.product, one.scene

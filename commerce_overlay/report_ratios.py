@@ -12,8 +12,9 @@ import numpy as np
 from msgspec import Struct
 
 from commerce_overlay.report_fold import Fold
+from commerce_overlay.report_people import People
 from commerce_overlay.report_settings import HOUR_MS, ReportSettings
-from commerce_overlay.stats import Ints, Interval, left_out, ratio_intervals, wilson
+from commerce_overlay.stats import Interval, Ints, left_out, ratio_intervals, wilson
 
 Unit = Literal["share", "money"]
 Method = Literal["wilson", "bootstrap", "poisson_bootstrap"]
@@ -110,36 +111,26 @@ _FLAGS = (("viewer", "views"), ("impressed", "impressions"), ("clicker", "clicks
           ("buyer", "paid_orders"))  # fmt: skip
 
 
-def viewer_sums(fold: Fold, views: Mapping[str, int]) -> Ints:
-    """One row per person who did anything, ordered by id, with the columns `COLUMNS`.
-
-    Somebody who bought without a view has a row too: the money is the room's, and the formulae say so.
-    """
-    people = sorted(
-        set(views)
-        | {one.viewer for one in fold.impressions}
-        | {one.viewer for one in fold.hub_impressions}
-        | {one.viewer for one in fold.clicks}
-        | {sale.buyer for sale in fold.sales}
-    )
-    row_of = {person: row for row, person in enumerate(people)}
-    sums = np.zeros((len(people), len(COLUMNS)), dtype=np.int64)
-
-    def add(column: str, rows: list[int], amounts: list[int] | int = 1) -> None:
-        np.add.at(sums[:, _AT[column]], np.array(rows, dtype=np.int64), amounts)
-
-    add("views", [row_of[one] for one in views], list(views.values()))
-    add("impressions", [row_of[one.viewer] for one in fold.impressions])
-    add("hub", [row_of[one.viewer] for one in fold.hub_impressions])
-    add("clicks", [row_of[one.viewer] for one in fold.clicks])
-    add("orders", [row_of[sale.buyer] for sale in fold.sales])
-    add("placed", [row_of[sale.buyer] for sale in fold.sales], [sale.value for sale in fold.sales])
-    paid = [sale for sale in fold.sales if sale.paid]
-    rows = [row_of[sale.buyer] for sale in paid]
-    add("paid_orders", rows)
-    add("paid", rows, [sale.value for sale in paid])
-    add("given_back", rows, [sale.given_back for sale in paid])
-    add("refunded_orders", rows, [int(sale.given_back > 0) for sale in paid])
+def viewer_sums(fold: Fold, views: Mapping[str, int], people: People) -> Ints:
+    """One row per person, as `people` numbers them, with the columns `COLUMNS`."""
+    sums = np.zeros((len(people.names), len(COLUMNS)), dtype=np.int64)
+    placed = np.array([sale.value for sale in fold.sales], dtype=np.int64)
+    paid = np.array([sale.paid for sale in fold.sales], dtype=np.bool_)
+    back = np.array([sale.given_back for sale in fold.sales], dtype=np.int64)
+    buying = people.buying[paid]
+    for column, who, amounts in (
+        ("views", people.viewing, np.array(list(views.values()), dtype=np.int64)),
+        ("impressions", people.impressed, 1),
+        ("hub", people.hub, 1),
+        ("clicks", people.clicking, 1),
+        ("orders", people.buying, 1),
+        ("placed", people.buying, placed),
+        ("paid_orders", buying, 1),
+        ("paid", buying, placed[paid]),
+        ("given_back", buying, back[paid]),
+        ("refunded_orders", buying, (back[paid] > 0).astype(np.int64)),
+    ):
+        np.add.at(sums[:, _AT[column]], who, amounts)
     for flag, column in _FLAGS:
         sums[:, _AT[flag]] = sums[:, _AT[column]] > 0
     return sums

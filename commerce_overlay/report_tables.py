@@ -6,6 +6,7 @@ several products into one row a product).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -13,7 +14,8 @@ from msgspec import Struct
 
 from commerce_overlay.money import Money
 from commerce_overlay.report_fold import Fold, Sale
-from commerce_overlay.report_rows import Click, Impression, LiveInterval, Scene
+from commerce_overlay.report_people import People, count_people
+from commerce_overlay.report_rows import LiveInterval, Scene
 from commerce_overlay.report_watch import MINUTE_MS, Concurrency, Watching
 
 Phase = Literal["before_live", "in_live", "after_live"]
@@ -21,6 +23,7 @@ NO_CARD = ""
 """Row of the card table for sales whose click came from a place without a card."""
 
 
+_NOBODY = (0, 0)
 
 
 class Sales(Struct, frozen=True):
@@ -170,70 +173,64 @@ def by_scene(fold: Fold, watched: Mapping[Scene, Watching], currency: str) -> di
     }
 
 
-class _Item:
-    def __init__(self) -> None:
-        self.product = self.seller = ""
-        self.impressions = self.clicks = 0
-        self.impressed: set[str] = set()
-        self.clicking: set[str] = set()
-        self.tally = _Tally()
-
-    def name(self, product: str, seller: str) -> None:
-        """Remember what the item is; of several the greatest word, so that the order of rows has no say."""
-        self.product, self.seller = max(self.product, product), max(self.seller, seller)
-
-
-def by_product(fold: Fold, currency: str) -> list[ItemRow]:
+def by_product(fold: Fold, people: People, currency: str) -> list[ItemRow]:
     """One row per product seen, clicked or sold; best seller first."""
-    items = _seen(fold, lambda one: one.product, lambda one: one.product)
+    tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+    sellers = {(click.product, click.seller) for click in fold.clicks}
     for sale in fold.sales:
         for line in sale.lines:
-            item = items.setdefault(line.product, _Item())
-            item.name(line.product, sale.order.seller)
-            item.tally.add(sale, line.quantity, line.value, line.given_back)
-    return _rows(items, currency)
+            tallies[line.product].add(sale, line.quantity, line.value, line.given_back)
+            sellers.add((line.product, sale.order.seller))
+    seen = [one.product for one in fold.impressions]
+    clicked = [one.product for one in fold.clicks]
+    names = {product: product for product in {*seen, *clicked, *tallies}}
+    return _rows(people, seen, clicked, tallies, names, _greatest(sellers), currency)
 
 
-def by_card(fold: Fold, currency: str) -> list[ItemRow]:
+def by_card(fold: Fold, people: People, currency: str) -> list[ItemRow]:
     """One row per card seen, clicked or earning; `NO_CARD` for clicks made elsewhere; best seller first."""
-    items = _seen(fold, lambda one: one.card, lambda one: one.card or NO_CARD)
+    tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
     for sale in fold.sales:
-        card = sale.click.card if sale.click is not None else None
-        items.setdefault(card or NO_CARD, _Item()).tally.add_all(sale)
-    return _rows(items, currency)
+        tallies[(sale.click.card if sale.click is not None else None) or NO_CARD].add_all(sale)
+    on_cards = [click for click in (*fold.clicks, *(sale.click for sale in fold.sales)) if click and click.card]
+    seen = [one.card for one in fold.impressions]
+    products = set(zip(seen, (one.product for one in fold.impressions), strict=True))
+    products |= {(click.card or NO_CARD, click.product) for click in on_cards}
+    sellers = {(click.card or NO_CARD, click.seller) for click in on_cards}
+    clicked = [one.card or NO_CARD for one in fold.clicks]
+    return _rows(people, seen, clicked, tallies, _greatest(products), _greatest(sellers), currency)
 
 
-def _seen(
-    fold: Fold, of_impression: Callable[[Impression], str], of_click: Callable[[Click], str]
-) -> dict[str, _Item]:
-    items: dict[str, _Item] = {}
-    for one in fold.impressions:
-        item = items.setdefault(of_impression(one), _Item())
-        item.name(one.product, "")
-        item.impressions += 1
-        item.impressed.add(one.viewer)
-    for click in fold.clicks:
-        item = items.setdefault(of_click(click), _Item())
-        if of_click(click) != NO_CARD:
-            item.name(click.product, click.seller)
-        item.clicks += 1
-        item.clicking.add(click.viewer)
-    return items
+def _greatest(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What each item is; of several the greatest word, so that the order of the rows has no say."""
+    return dict(sorted(pairs))
 
 
-def _rows(items: Mapping[str, _Item], currency: str) -> list[ItemRow]:
+def _rows(
+    people: People,
+    seen: Sequence[str],
+    clicked: Sequence[str],
+    tallies: Mapping[str, _Tally],
+    products: Mapping[str, str],
+    sellers: Mapping[str, str],
+    currency: str,
+) -> list[ItemRow]:
+    """The rows of a table whose item for each impression and each click is in `seen` and `clicked`."""
+    impressions = count_people(seen, people.impressed)
+    clicks = count_people(clicked, people.clicking)
+    nothing = _Tally()
     rows = [
         ItemRow(
             id=id,
-            product=item.product,
-            seller=item.seller,
-            impressions=item.impressions,
-            impressed_viewers=len(item.impressed),
-            clicks=item.clicks,
-            clicking_viewers=len(item.clicking),
-            sales=item.tally.sales(currency),
+            product=products.get(id, ""),
+            seller=sellers.get(id, ""),
+            impressions=impressions.get(id, _NOBODY)[0],
+            impressed_viewers=impressions.get(id, _NOBODY)[1],
+            clicks=clicks.get(id, _NOBODY)[0],
+            clicking_viewers=clicks.get(id, _NOBODY)[1],
+            sales=tallies.get(id, nothing).sales(currency),
         )
-        for id, item in items.items()
+        for id in {*impressions, *clicks, *tallies}
     ]
     return sorted(rows, key=lambda row: (-row.sales.gmv_paid.minor, -row.clicks, row.id))
 
@@ -242,13 +239,9 @@ def curves(fold: Fold, concurrency: Concurrency) -> Curves:
     """The report's minutes."""
     return Curves(
         step_ms=MINUTE_MS,
-        audience=AudienceCurve(
-            concurrency.minute_ms, concurrency.minute_peak, concurrency.minute_average
-        ),
+        audience=AudienceCurve(concurrency.minute_ms, concurrency.minute_peak, concurrency.minute_average),
         by_order_time=_sales_curve(fold, lambda sale: sale.order.placed_ms),
-        by_click_time=_sales_curve(
-            fold, lambda sale: sale.order.placed_ms if sale.click is None else sale.click.at_ms
-        ),
+        by_click_time=_sales_curve(fold, lambda sale: sale.order.placed_ms if sale.click is None else sale.click.at_ms),
     )
 
 

@@ -180,9 +180,7 @@ def _against(room: _Room, baseline: Baseline) -> Comparison:
         why = Message("quoted.confidence", {"confidence": "D", "note": baseline.note})
         return _from_baseline(baseline, "quoted", None, why)
     if baseline.metric == TARGET_METRIC:
-        why = Message(
-            "quoted.target", {"target_low": settings.target_low, "target_high": settings.target_high}
-        )
+        why = Message("quoted.target", {"target_low": settings.target_low, "target_high": settings.target_high})
         return _from_baseline(baseline, "quoted", None, why)
     denominators = [under for metric, under in MEASURES if metric == baseline.metric]
     if not denominators:
@@ -224,9 +222,7 @@ def _against(room: _Room, baseline: Baseline) -> Comparison:
     )
 
 
-def _from_baseline(
-    baseline: Baseline, status: Status, measure: str | None, why: Message | None
-) -> Comparison:
+def _from_baseline(baseline: Baseline, status: Status, measure: str | None, why: Message | None) -> Comparison:
     centre = baseline.centre
     return Comparison(
         comparator=baseline.id,
@@ -278,9 +274,7 @@ def _compared(
     )
 
 
-def _verdict(
-    r: float, inner: Interval, outer: Interval | None, naming: Message, settings: ReportSettings
-) -> Verdict:
+def _verdict(r: float, inner: Interval, outer: Interval | None, naming: Message, settings: ReportSettings) -> Verdict:
     low, high = settings.target_low, settings.target_high
     band = band_of(inner, low, high)
     figures = {"r": r, "low": inner.low, "high": inner.high, "target_low": low, "target_high": high}
@@ -311,9 +305,7 @@ def _reading(
     band: Band | None = None
     spread: Spread | None = None
     if ratio.why == "too_few_buyers":
-        messages = [
-            Message("reading.too_few_buyers", {"buyers": room.buyers, "needed": room.settings.min_buyers})
-        ]
+        messages = [Message("reading.too_few_buyers", {"buyers": room.buyers, "needed": room.settings.min_buyers})]
     elif ratio.value is None:
         messages = [Message("reading.no_figure", {"why": ratio.why or ""})]
     elif not comparators or comparators[0].verdict is None:
@@ -323,14 +315,10 @@ def _reading(
         band, spread, messages = verdict.band, verdict.spread, list(verdict.messages)
     if missing is not None:
         messages.append(missing)
-    return ReadingVerdict(
-        reading, band, spread, comparators, messages, english(messages), chinese(messages)
-    )
+    return ReadingVerdict(reading, band, spread, comparators, messages, english(messages), chinese(messages))
 
 
-def _own(
-    room: _Room, reading: Reading, history: Sequence[PastRoom]
-) -> tuple[Comparison | None, Message | None]:
+def _own(room: _Room, reading: Reading, history: Sequence[PastRoom]) -> tuple[Comparison | None, Message | None]:
     """The brand's own median as a comparator, or why there is none yet. Its range are its quartiles."""
     settings, ratio = room.settings, room.ratios[reading]
     fitting = [one for one in history if one.currency == room.currency and reading in one.values]

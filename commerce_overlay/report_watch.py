@@ -72,16 +72,16 @@ class Playback:
         length = window.end_ms - window.start_ms
         # The gap between two viewers must exceed the session gap, or their sessions would join.
         self._span = length + gap_ms + 1
-        clipped = [
-            (one.viewer, max(one.start_ms - window.start_ms, 0), min(one.end_ms - window.start_ms, length))
-            for one in sessions
-            if one.scene == scene
-        ]
-        clipped = [one for one in clipped if one[2] > one[1]]
-        self._names = sorted({viewer for viewer, _, _ in clipped})
-        place = {viewer: at * self._span for at, viewer in enumerate(self._names)}
-        starts = np.array([place[viewer] + start for viewer, start, _ in clipped], dtype=np.int64)
-        ends = np.array([place[viewer] + end for viewer, _, end in clipped], dtype=np.int64)
+        chosen = [one for one in sessions if one.scene == scene]
+        starts = np.array([one.start_ms for one in chosen], dtype=np.int64) - window.start_ms
+        ends = np.array([one.end_ms for one in chosen], dtype=np.int64) - window.start_ms
+        starts, ends = np.maximum(starts, 0), np.minimum(ends, length)
+        kept = np.flatnonzero(ends > starts)
+        viewers = [chosen[at].viewer for at in kept.tolist()]
+        self._names = sorted(set(viewers))
+        row_of = {viewer: row for row, viewer in enumerate(self._names)}
+        moved = np.array([row_of[viewer] for viewer in viewers], dtype=np.int64) * self._span
+        starts, ends = starts[kept] + moved, ends[kept] + moved
         self._starts, self._ends = _union(starts, ends)
 
     def watching(self, view_ms: int, long_view_ms: int) -> Watching:
