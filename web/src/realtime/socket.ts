@@ -101,8 +101,10 @@ export class RoomSocket {
     return this.ask({ t: "chat", text, ...(replyTo === undefined ? {} : { reply_to: replyTo }) });
   }
 
-  setName(name: string): Promise<string | null> {
-    return this.ask({ t: "name", name });
+  async setName(name: string): Promise<void> {
+    await this.ask({ t: "name", name });
+    // The next hello must not bring the old one back.
+    if (this.view.you) this.view = { ...this.view, you: { ...this.view.you, name } };
   }
 
   moderate(action: ModerateAction, what: { line?: string; viewer?: string; seconds?: number } = {}): Promise<string | null> {

@@ -101,7 +101,7 @@ export class UiSheet extends Overlay {
       :host([flush]) dialog { height: var(--sheet-height, 78dvh); }
       @starting-style { dialog[open] { transform: translateY(24px); } }
       @media (min-width: 900px) {
-        dialog, :host([flush]) dialog { inset: 12px 12px 12px auto; width: min(440px, 94vw); height: auto; max-height: none; border-radius: var(--r-4); transform: translateX(24px); padding-bottom: 0; }
+        dialog, :host([flush]) dialog { inset: var(--sheet-inset, 12px) var(--sheet-inset, 12px) var(--sheet-inset, 12px) auto; width: min(var(--sheet-width, 440px), 94vw); height: auto; max-height: none; border-radius: var(--sheet-radius, var(--r-4)); transform: translateX(24px); padding-bottom: 0; }
         @starting-style { dialog[open] { transform: translateX(24px); } }
       }
     `,
