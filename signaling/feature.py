@@ -11,12 +11,21 @@ from streamserver.server import Server
 from streamserver.wire import WatchFrame
 
 from .gateway import Gateway
+from .media_events import pump
 from .presence import Presence
 from .store import close_abandoned
+from .whip import setup_whip
 
 
 def setup(server: Server) -> None:
+    setup_whip(server)
     setup_realtime(server)
+
+    async def media_events(_app: web.Application) -> None:
+        # Subscribed before anything listens, so that no publisher's first event is missed.
+        server.spawn(pump(server, server.engine.events()), name="media-events")
+
+    server.app.on_startup.append(media_events)
 
 
 def setup_realtime(server: Server) -> Gateway:

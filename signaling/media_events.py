@@ -9,7 +9,13 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
-from streamserver.media.engine import EngineEvent, PublisherStarted, PublisherStopped
+from streamserver.media.engine import (
+    EngineEvent,
+    MediaStarted,
+    PublisherResumed,
+    PublisherStalled,
+    PublisherStopped,
+)
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +28,11 @@ async def pump(server: Any, events: AsyncIterator[EngineEvent] | None = None) ->
     """
     async for event in events if events is not None else server.engine.events():
         try:
-            if isinstance(event, PublisherStarted):
+            # A room is live while media flows: not before the first packet, nor while a publisher is silent.
+            if isinstance(event, MediaStarted | PublisherResumed):
                 await server.rooms.publisher_started(event.room, event.session)
+            elif isinstance(event, PublisherStalled):
+                await server.rooms.publisher_stopped(event.room, event.session, "stalled")
             elif isinstance(event, PublisherStopped):
                 await server.rooms.publisher_stopped(event.room, event.session, event.reason)
         except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 FOLDER = Path(__file__).parent / "migrations"
+
+
+# One line per migration is ours to say (`progress`); what alembic says of itself is of no use to an operator.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _config() -> Config:
