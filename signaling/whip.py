@@ -71,6 +71,7 @@ class _Endpoint:
 
     async def open(self, request: web.Request, role: Role) -> web.Response:
         """POST: authorised before the body is read, so that a stranger costs nothing."""
+        self._server.refuse_when_draining()
         room = await self._authorize(request, role)
         offer = await _read_body(request, SDP)
         session = await (

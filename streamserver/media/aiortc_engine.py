@@ -287,9 +287,7 @@ class AiortcEngine:
         return Credentials(secrets.token_hex(4), secrets.token_hex(16), secrets.token_hex(8))
 
     def _make_room(self, id: RoomId) -> Room:
-        slots = {
-            kind: Slot(kind, self.config, secrets.randbits, self.plane.fanout.send) for kind in ("audio", "video")
-        }
+        slots = {kind: Slot(kind, self.config, secrets.randbits, self.plane.fanout.send) for kind in ("audio", "video")}
         slots["video"].cname = slots["audio"].cname  # one clock: players keep lips and voice together by it
         room = Room(id, slots)
         if self._taps.get(id):

@@ -397,9 +397,7 @@ def _dtls_client(description: Description, anchor: Media) -> bool:
 
 def _offered(description: Description, role: Role) -> str:
     wanted = "sendonly" if role is Role.PUBLISHER else "recvonly"
-    names = {
-        a.value.partition(" ")[2].partition("/")[0] for media in description.media for a in media.all("rtpmap")
-    }
+    names = {a.value.partition(" ")[2].partition("/")[0] for media in description.media for a in media.all("rtpmap")}
     listed = ", ".join(sorted(names)[:12]) or "nothing"
     return f"no {wanted} section with H264 (packetization-mode 1), VP8 or opus; offered: {listed[:200]}"
 

@@ -248,6 +248,4 @@ def write_remb(sender: int, bitrate_bps: int, ssrcs: Iterable[int]) -> bytes:
     exponent = max(0, bitrate_bps.bit_length() - 18)
     mantissa = bitrate_bps >> exponent
     fci = b"REMB" + bytes((len(targets), exponent << 2 | mantissa >> 16)) + (mantissa & 0xFFFF).to_bytes(2, "big")
-    return _block(
-        RTCP_PSFB, FMT_REMB, _U32.pack(sender) + _U32.pack(0) + fci + b"".join(map(_U32.pack, targets))
-    )
+    return _block(RTCP_PSFB, FMT_REMB, _U32.pack(sender) + _U32.pack(0) + fci + b"".join(map(_U32.pack, targets)))
