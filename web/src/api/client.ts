@@ -42,7 +42,7 @@ export const pool = {
     callJson(withQuery("/api/pool/products", { q: query.q, after: query.after, limit: query.limit })),
   create: (input: t.ProductInput): Promise<t.Product> =>
     callJson("/api/pool/products", { method: "POST", json: input }),
-  change: (id: string, input: Partial<t.ProductInput>): Promise<t.Product> =>
+  change: (id: string, input: t.ProductPatch): Promise<t.Product> =>
     callJson(`/api/pool/products/${seg(id)}`, { method: "PATCH", json: input }),
   remove: (id: string): Promise<void> => callEmpty(`/api/pool/products/${seg(id)}`, { method: "DELETE" }),
   uploadImage: (file: Blob): Promise<t.StoredImage> => {

@@ -137,6 +137,9 @@ export interface ProductInput {
   readonly commission?: string;
 }
 
+/** Only the fields that change; null empties an optional one. */
+export type ProductPatch = { readonly [K in keyof ProductInput]?: ProductInput[K] | null };
+
 export interface ProductPage {
   readonly products: readonly Product[];
   readonly next: string | null;
@@ -149,8 +152,10 @@ export interface StoredImage {
 }
 
 export interface ImportProblem {
+  /** 1 is the first row below the header, 0 the header itself. */
   readonly row: number;
-  readonly column: string | null;
+  /** "" where the whole row is meant. */
+  readonly column: string;
   readonly code: string;
   readonly message: string;
 }
@@ -241,13 +246,13 @@ export interface Buyer {
 export interface Refund {
   readonly id: string;
   readonly amount: Money;
-  readonly state: string;
   readonly reason: string | null;
-  readonly created_ms: number;
+  readonly at_ms: number;
 }
 
 export interface LedgerEntry {
-  readonly account: string;
+  readonly transaction: string;
+  readonly ledger_account: string;
   readonly amount: Money;
   readonly at_ms: number;
 }
