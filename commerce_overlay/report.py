@@ -188,7 +188,9 @@ def build_report(
         "live": Playback(folded.sessions, "live", seen, settings.session_gap_ms),
         "replay": Playback(folded.sessions, "replay", seen, settings.session_gap_ms),
     }
-    watched = {scene: one.watching(settings.view_ms, settings.long_view_ms) for scene, one in playback.items()}
+    watched: dict[Scene, Watching] = {
+        scene: one.watching(settings.view_ms, settings.long_view_ms) for scene, one in playback.items()
+    }
     concurrency = playback["live"].concurrency(live)
     views: dict[str, int] = {}
     for watching in watched.values():
