@@ -9,17 +9,17 @@ higher."""
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from streamserver.plaintext import one_line
 from streamserver.wire_shapes import ProductInput
 
 from .money import Money, MoneyError, parse
 
 MAX_STOCK = 10_000_000
-OWN_IMAGE = re.compile(r"/images/[a-z0-9]{1,64}\.(?:webp|png|svg)", re.ASCII)
+OWN_IMAGE = re.compile(r"/images/[a-z0-9]{1,64}\.webp", re.ASCII)
 CONDITIONS = ("new", "refurbished", "used")
 _GTIN_LENGTHS = (8, 12, 13, 14)
 _COMMISSION = re.compile(r"(\d{1,3})(?:\.(\d{1,2}))?\s?%", re.ASCII)
@@ -90,18 +90,12 @@ def price_at(
 
 
 def clean_text(text: str, *, lines: bool = False) -> str:
-    """Plain text as people meant it: NFC, no control or direction-override characters, no blanks at the ends.
+    """Plain text as people meant it (see `streamserver.plaintext`); with `lines`, line breaks stay.
 
     Markup stays the text it is; pages show it with `textContent`."""
-    kept = (
-        char
-        for char in unicodedata.normalize("NFC", text)
-        if (lines and char == "\n") or unicodedata.category(char) not in ("Cc", "Cs", "Co", "Cn")
-    )
-    return "".join(char for char in kept if char not in _OVERRIDES).strip()
-
-
-_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+    if not lines:
+        return one_line(text)
+    return "\n".join(one_line(line) for line in text.replace("\r\n", "\n").split("\n")).strip()
 
 
 def check(product: ProductInput) -> Draft | list[FieldProblem]:
@@ -170,9 +164,7 @@ class _Check:
             except ValueError as exc:
                 self._wrong("sale_price_effective_date", "bad_date", str(exc))
             if not given.sale_price:
-                self._wrong(
-                    "sale_price_effective_date", "needs_sale_price", "a sale window needs a sale price"
-                )
+                self._wrong("sale_price_effective_date", "needs_sale_price", "a sale window needs a sale price")
         if not 0 <= given.stock <= MAX_STOCK:
             self._wrong("stock", "bad_stock", f"stock must be between 0 and {MAX_STOCK}")
         image, source = self._image()
@@ -233,9 +225,7 @@ class _Check:
     ) -> str | None:
         value = clean_text(text or "", lines=lines)
         if len(value) > longest:
-            self._wrong(
-                column, "too_long", f"{column} has {len(value)} characters, at most {longest} are kept"
-            )
+            self._wrong(column, "too_long", f"{column} has {len(value)} characters, at most {longest} are kept")
             return None
         if not value and needed:
             self._wrong(column, "missing", f"{column} is missing")
@@ -253,12 +243,7 @@ class _Check:
             return None
         try:
             parts = urlsplit(value)
-            fine = (
-                parts.scheme in schemes
-                and bool(parts.hostname)
-                and " " not in value
-                and parts.username is None
-            )
+            fine = parts.scheme in schemes and bool(parts.hostname) and " " not in value and parts.username is None
         except ValueError:
             fine = False
         if not fine:

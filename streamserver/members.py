@@ -178,3 +178,8 @@ class StateRegistry:
 
     async def collect(self, room_id: RoomId) -> dict[str, Any]:
         return {field: await provider(room_id) for field, provider in self._providers.items()}
+
+    async def answer(self, field: str, room_id: RoomId) -> Any:
+        """One provider's answer, None where nobody provides the field."""
+        provider = self._providers.get(field)
+        return None if provider is None else await provider(room_id)
