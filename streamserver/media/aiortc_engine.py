@@ -78,6 +78,7 @@ class AiortcEngine:
         self._clock = clock or SystemClock()
         self._identity = Identity()
         self._sessions: dict[SessionId, Peer] = {}
+        self._pending = 0  # sessions whose handshake is not done
         self._readers: set[EventReader] = set()
         self._taps: dict[RoomId, set[Reader[TappedFrame]]] = {}
         self._ports: list[UdpPort] = []
@@ -224,7 +225,7 @@ class AiortcEngine:
             gauges={
                 'media_sessions{role="publisher"}': sum(p.connected and p.role is Role.PUBLISHER for p in peers),
                 'media_sessions{role="viewer"}': sum(p.connected and p.role is Role.VIEWER for p in peers),
-                "media_sessions_pending": sum(not p.connected for p in peers),
+                "media_sessions_pending": self._pending,
                 "media_live_rooms": sum(room.publisher is not None for room in rooms.values()),
                 "media_fanout_waiting": self.plane.fanout.waiting,
             },
@@ -235,6 +236,7 @@ class AiortcEngine:
 
     def on_connected(self, peer: Peer, now: float) -> None:
         counters = self.plane.counters
+        self._pending -= 1
         counters.joins += 1
         counters.join_s["handshake"] += now - peer.created
         room = self.plane.rooms[peer.room]
@@ -245,7 +247,6 @@ class AiortcEngine:
             peer.last_media = now
             for slot in room.slots.values():
                 slot.detach(now)
-            peer.send_rtcp(peer.receiver_report(now, self.config.max_video_bps))
             self._emit(PublisherStarted(peer.room, peer.id))
         elif isinstance(peer, Viewer):
             for kind, slot in room.slots.items():
@@ -261,6 +262,9 @@ class AiortcEngine:
         self._end(peer, reason, now, goodbye=False)
 
     def on_media(self, publisher: Publisher, first: bool) -> None:
+        if first:
+            # Browsers take a bitrate cap of the first two seconds as leave to start at it.
+            publisher.send_rtcp(publisher.receiver_report(self._clock.monotonic(), self.config.max_video_bps))
         event = MediaStarted if first else PublisherResumed
         self._emit(event(publisher.room, publisher.id))
 
@@ -272,7 +276,7 @@ class AiortcEngine:
     def _admit(self) -> None:
         if len(self._sessions) >= self.config.max_sessions:
             raise Full(f"{self.config.max_sessions} media sessions are open", retry_after=_RETRY_S)
-        if sum(not peer.connected for peer in self._sessions.values()) >= self.config.max_pending:
+        if self._pending >= self.config.max_pending:
             raise Full(f"{self.config.max_pending} handshakes are under way", retry_after=_RETRY_S)
 
     def _peer_parts(
@@ -308,6 +312,7 @@ class AiortcEngine:
 
     def _open(self, peer: Peer, ssrcs: dict[str, tuple[int, int]], begun: float) -> Session:
         self._sessions[peer.id] = peer
+        self._pending += 1
         self.plane.add(peer)
         credentials = peer.credentials[-1]
         answer = write_answer(peer.offer, self._local(credentials, ssrcs, 1))
@@ -326,6 +331,7 @@ class AiortcEngine:
         if peer.closed:
             return
         started = peer.connected
+        self._pending -= not started
         self.plane.remove(peer, goodbye=goodbye)
         self._sessions.pop(peer.id, None)
         self.plane.counters.ended[reason] += 1
