@@ -18,7 +18,7 @@ _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
 _DIGITS = re.compile(r"(?:\d[ -]?){13,19}", re.ASCII)
 
 
-class ProductPatch(Body):
+class ProductPatch(Body, frozen=True):
     """Any field of ProductInput; null clears an optional one."""
 
     id: str | UnsetType = UNSET
@@ -40,33 +40,33 @@ class ProductPatch(Body):
     commission: str | UnsetType | None = UNSET
 
 
-class ImageByUrl(Body):
+class ImageByUrl(Body, frozen=True):
     url: str
 
 
-class CardInput(Body):
+class CardInput(Body, frozen=True):
     product: str
     price: str | None = None
 
 
-class CardPatch(Body):
+class CardPatch(Body, frozen=True):
     price: str | None
 
 
-class RunSheet(Body):
+class RunSheet(Body, frozen=True):
     cards: list[str]
 
 
-class ClickInput(Body):
+class ClickInput(Body, frozen=True):
     showing: str | None = None
 
 
-class LineInput(Body):
+class LineInput(Body, frozen=True):
     sku: str
     quantity: int
 
 
-class BuyerInput(Body):
+class BuyerInput(Body, frozen=True):
     name: str
     email: str
     address: str | None = None
@@ -86,23 +86,23 @@ class BuyerInput(Body):
         return BuyerInput(name=name, email=email, address=address)
 
 
-class OrderInput(Body):
+class OrderInput(Body, frozen=True):
     lines: list[LineInput]
     buyer: BuyerInput
 
 
-class RefundInput(Body):
+class RefundInput(Body, frozen=True):
     """Without an amount: all that is left."""
 
     amount: str | None = None
     reason: str | None = None
 
 
-class ConfirmInput(Body):
+class ConfirmInput(Body, frozen=True):
     test_card: TestCard
 
 
-class ChallengeInput(Body):
+class ChallengeInput(Body, frozen=True):
     approve: bool
 
 

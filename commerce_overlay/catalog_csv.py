@@ -8,7 +8,6 @@ silence; any other unknown name is reported in row 0 (the header), because it is
 from __future__ import annotations
 
 import csv
-import io
 import re
 from dataclasses import dataclass
 
@@ -48,9 +47,8 @@ class Imported:
 def read_csv(text: str) -> Imported:
     """Reads a whole file (comma, semicolon or tab). Never raises: what is wrong is in `problems`."""
     problems: list[ImportProblem] = []
-    reader = csv.reader(
-        io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=_delimiter(text), strict=True
-    )
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    reader = csv.reader((line + "\n" for line in lines), delimiter=_delimiter(text), strict=True)
     try:
         header = [name.strip().lower() for name in next(reader)]
     except (StopIteration, csv.Error):
@@ -76,9 +74,7 @@ def read_csv(text: str) -> Imported:
         except csv.Error as exc:
             # After a broken quote the reader cannot tell where the next row begins.
             rows += 1
-            problems.append(
-                ImportProblem(row=number, column="", code="bad_csv", message=f"not valid CSV: {exc}")
-            )
+            problems.append(ImportProblem(row=number, column="", code="bad_csv", message=f"not valid CSV: {exc}"))
             break
         if not any(cell.strip() for cell in cells):
             continue
@@ -112,16 +108,12 @@ def _header_problems(header: list[str]) -> list[ImportProblem]:
     for name in NEEDED:
         if name not in header:
             out.append(
-                ImportProblem(
-                    row=0, column=name, code="missing_column", message=f"the column {name} is missing"
-                )
+                ImportProblem(row=0, column=name, code="missing_column", message=f"the column {name} is missing")
             )
     for i, name in enumerate(header):
         if name and name in header[:i]:
             out.append(
-                ImportProblem(
-                    row=0, column=name[:64], code="duplicate_column", message="the column appears twice"
-                )
+                ImportProblem(row=0, column=name[:64], code="duplicate_column", message="the column appears twice")
             )
         elif name not in KNOWN and name not in PASSED_OVER:
             message = "no product field has this name; the column is not read"
@@ -129,32 +121,22 @@ def _header_problems(header: list[str]) -> list[ImportProblem]:
     return out
 
 
-def _row(
-    number: int, header: list[str], cells: list[str]
-) -> tuple[ProductInput, Draft] | list[ImportProblem]:
+def _row(number: int, header: list[str], cells: list[str]) -> tuple[ProductInput, Draft] | list[ImportProblem]:
     if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
         message = f"the row has {len(cells)} cells, the header {len(header)}"
         return [ImportProblem(row=number, column="", code="too_many_cells", message=message)]
-    values = {
-        name: cell.strip()
-        for name, cell in zip(header, cells, strict=False)
-        if name in KNOWN and cell.strip()
-    }
+    values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name in KNOWN and cell.strip()}
     problems: list[ImportProblem] = []
     stock = values.pop("stock", "")
     if not _WHOLE.fullmatch(stock):
         code, message = (
-            ("bad_stock", f"{stock[:16]!r} is not a whole number")
-            if stock
-            else ("missing", "stock is missing")
+            ("bad_stock", f"{stock[:16]!r} is not a whole number") if stock else ("missing", "stock is missing")
         )
         problems.append(ImportProblem(row=number, column="stock", code=code, message=message))
         stock = "0"
     for name in ("id", "title", "price"):
         if name not in values:
-            problems.append(
-                ImportProblem(row=number, column=name, code="missing", message=f"{name} is missing")
-            )
+            problems.append(ImportProblem(row=number, column=name, code="missing", message=f"{name} is missing"))
     filled = {"id": "", "title": "", "price": "", **values}
     given = ProductInput(stock=int(stock), **filled)
     result = check(given)

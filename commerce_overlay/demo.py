@@ -40,7 +40,8 @@ PRODUCTS = (
         ProductInput(
             id="MG-LAMP-01",
             title="Moon Lamp 月光灯",
-            description="A warm bedside globe, dimmable by touch, eight hours on one charge.\n一触调光的床头月灯,充一次电亮八小时。",
+            description="A warm bedside globe, dimmable by touch, eight hours on one charge.\n"
+            "一触调光的床头月灯,充一次电亮八小时。",
             price="39.00 USD",
             stock=120,
             brand=BRAND,
@@ -55,7 +56,8 @@ PRODUCTS = (
         ProductInput(
             id="MG-TEA-02",
             title="Celadon Teapot 青瓷茶壶",
-            description="Hand-thrown, 600 ml, with a steel filter. It pours without a drip.\n手工拉坯,600 毫升,附不锈钢滤网,断水利落。",
+            description="Hand-thrown, 600 ml, with a steel filter. It pours without a drip.\n"
+            "手工拉坯,600 毫升,附不锈钢滤网,断水利落。",
             price="48.00 USD",
             stock=60,
             brand=BRAND,
@@ -69,7 +71,8 @@ PRODUCTS = (
         ProductInput(
             id="MG-CUP-03",
             title="Tea Cups, Set of Four 青瓷茶杯四只装",
-            description="Four cups that nest, 120 ml each, dishwasher-safe.\n可叠放的茶杯四只,每只 120 毫升,可进洗碗机。",
+            description="Four cups that nest, 120 ml each, dishwasher-safe.\n"
+            "可叠放的茶杯四只,每只 120 毫升,可进洗碗机。",
             price="26.00 USD",
             stock=200,
             brand=BRAND,
@@ -112,7 +115,8 @@ PRODUCTS = (
         ProductInput(
             id="MG-BAG-06",
             title="Canvas Tote 帆布托特包",
-            description="Heavy cotton, leather handles, a pocket where you look for one.\n厚实棉帆布,真皮提手,口袋就在手边。",
+            description="Heavy cotton, leather handles, a pocket where you look for one.\n"
+            "厚实棉帆布,真皮提手,口袋就在手边。",
             price="35.00 USD",
             stock=150,
             brand=BRAND,
@@ -126,7 +130,8 @@ PRODUCTS = (
         ProductInput(
             id="MG-SPK-07",
             title="Pebble Speaker 卵石音箱",
-            description="Small, round, surprisingly deep. Twelve hours of music, rain-proof.\n小巧圆润,低音浑厚,续航十二小时,防泼水。",
+            description="Small, round, surprisingly deep. Twelve hours of music, rain-proof.\n"
+            "小巧圆润,低音浑厚,续航十二小时,防泼水。",
             price="59.00 USD",
             stock=80,
             brand=BRAND,

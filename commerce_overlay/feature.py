@@ -30,7 +30,6 @@ from .tell import Teller
 if TYPE_CHECKING:
     from streamserver.server import Server
 
-commerce_key: web.AppKey["Commerce"] = web.AppKey("commerce", object)  # type: ignore[arg-type]
 SANDBOX_KEYS = "payments:sandbox"
 
 
@@ -66,6 +65,9 @@ class Commerce:
         self.payments = PaymentService(server, self.providers, self.orders, self.tell, self.metrics)
         self.refunds = RefundService(server, self.providers, self.payments, self.metrics)
         self.reports = Reports(server)
+
+
+commerce_key: web.AppKey[Commerce] = web.AppKey("commerce", Commerce)
 
 
 def setup(server: Server) -> None:

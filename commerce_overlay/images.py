@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -99,7 +100,7 @@ class Images:
         """Fetches one picture that is due; False when there is none."""
         now = self._clock.now_ms()
 
-        def due(conn: sa.Connection) -> sa.Row[tuple[str, str, str, int]] | None:
+        def due(conn: sa.Connection) -> Any:
             query = (
                 sa.select(
                     products.c.id, products.c.seller_id, products.c.image_source.label("source"), products.c.image_tries

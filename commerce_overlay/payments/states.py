@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 
 class PaymentState(StrEnum):
@@ -72,12 +73,18 @@ def normal(view: PaymentView) -> PaymentView:
     return join(view, view)
 
 
-RESULTS = {P.SUCCEEDED: 9000, P.PROCESSING: 8000, P.CANCELED: 6001}
+Result = Literal[9000, 8000, 4000, 6001, 6004]
 
 
-def result_code(state: PaymentState, failure: str | None) -> int:
+def result_code(state: PaymentState, failure: str | None) -> Result:
     """What `my.tradePay` resolves with: 9000 paid, 8000 processing, 4000 failed, 6001 cancelled, 6004
     unknown."""
-    if state in RESULTS:
-        return RESULTS[state]
-    return 4000 if failure is not None else 6004
+    match state:
+        case P.SUCCEEDED:
+            return 9000
+        case P.PROCESSING:
+            return 8000
+        case P.CANCELED:
+            return 6001
+        case _:
+            return 4000 if failure is not None else 6004
