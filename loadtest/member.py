@@ -43,8 +43,9 @@ class Member:
     `lines` are the chat lines by id in the order they came, from `state` and from ticks alike.
     """
 
-    def __init__(self, url: str, **hello: Any) -> None:
+    def __init__(self, url: str, *, headers: dict[str, str] | None = None, **hello: Any) -> None:
         self.url = url
+        self._headers = headers or {}
         self.hello: Frame = {"t": "hello", "v": 1} | hello
         self.frames: list[Frame] = []
         self.lines: dict[str, Frame] = {}
@@ -68,11 +69,16 @@ class Member:
 
     # ---- connecting ----
 
-    async def connect(self, *, resume: bool = True, **options: Any) -> Frame:
+    async def connect(self, *, resume: bool = True) -> Frame:
         """Says hello and waits for the welcome. Raises ConnectionClosed with the server's close code."""
         async with asyncio.timeout(ANSWER_S):
             self._socket = await connect(
-                self.url, compression=None, max_size=4 << 20, ping_interval=None, close_timeout=2, **options
+                self.url,
+                additional_headers=self._headers,
+                compression=None,
+                max_size=4 << 20,
+                ping_interval=None,
+                close_timeout=2,
             )
             hello = dict(self.hello)
             if self.token:

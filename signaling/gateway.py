@@ -9,6 +9,7 @@ import asyncio
 import functools
 import logging
 import random
+import socket as sockets
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -42,6 +43,10 @@ BAD_FRAMES: Final = Rate(burst=10, per_s=10 / 60)
 INBOUND: Final = Rate(burst=100, per_s=30)
 """Frames of one member; a faster one is simply read more slowly."""
 DRAIN_CHUNK: Final = 100
+
+
+KERNEL_BYTES: Final = 64 * 1024
+"""Send buffer asked of the kernel per connection: without it Linux lets one that does not read hold megabytes."""
 
 
 class Gateway:
@@ -87,6 +92,7 @@ class Gateway:
         transport = request.transport
         if transport is None:
             return socket
+        _bound_kernel_buffer(transport)
         member = Connection(RoomId(request.match_info["room"]), cast(Wire, transport), self._server.clock.monotonic)
         member.on_close = self._closed
         member.on_slow = self._is_slow
@@ -326,3 +332,9 @@ class Gateway:
             if not self._connections:
                 return
             await asyncio.sleep(0.1)
+
+
+def _bound_kernel_buffer(transport: asyncio.Transport) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, KERNEL_BYTES)

@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 
 CHUNK: Final = 500
 """Members written to before the loop gets a turn: about 4 ms."""
-STATE_S: Final = 1.0
-"""How long joiners share one encoded state; what happened since is sent after it."""
 MAX_PENDING: Final = 5_000
 """Events waiting for one pass (policy: the oldest chat lines are dropped and counted)."""
 COLLECT_S: Final = 10.0
@@ -61,7 +59,8 @@ class Hub:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._passed_at = self._loop.time() - tick_s
-        self._shared_state: tuple[Position, bytes, float] | None = None
+        self._began_pass = asyncio.Event()
+        self._shared_state: tuple[Position, bytes] | None = None
         self._shared_lock = asyncio.Lock()
         self._shared_missed: tuple[Position, Position, bytes] | None = None
         self._subscription = bus.subscribe(room_id, self)
@@ -140,6 +139,8 @@ class Hub:
         entries, self._pending = self._pending, []
         # From here on a joiner is told these events by its welcome; the list below is who gets them now.
         self.flushed = entries[-1].position
+        self._began_pass.set()
+        self._began_pass.clear()
         members = list(self.members)
         if not members:
             return
@@ -228,11 +229,14 @@ class Hub:
         return None
 
     async def _state(self) -> tuple[Position, bytes]:
-        """The whole state as of a position, encoded once for everybody who joins within a second."""
+        """The whole state as of a position, encoded once for everybody who joins before anything happens."""
+        if self._pending:
+            # What was published before the member came shall be in its state: the next pass is near.
+            await self._began_pass.wait()
         async with self._shared_lock:
             shared = self._shared_state
-            if shared is not None and self._loop.time() - shared[2] < STATE_S:
-                return shared[0], shared[1]
+            if shared is not None and shared[0] == self.flushed:
+                return shared
             position = self.flushed
             async with asyncio.timeout(COLLECT_S):
                 fields = await self._collect(self.room_id)
@@ -241,8 +245,8 @@ class Hub:
             said = {line.id for entry in newer if isinstance(entry.event, TickFrame) for line in entry.event.chat or ()}
             fields["chat"] = [line for line in fields.get("chat", ()) if line.id not in said]
             state = wire.encode(state_of(fields))
-            self._shared_state = (position, state, self._loop.time())
-            return position, state
+            self._shared_state = (position, state)
+            return self._shared_state
 
 
 def state_of(fields: dict[str, Any]) -> wire.State:
