@@ -103,7 +103,7 @@ class Publisher:
         return self.client.connection
 
     async def __aenter__(self) -> Publisher:
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
         self.client = WhipClient(self._http, self._url, self._key)
         self.connection.addTransceiver(ToneTrack(), direction="sendonly")
         video = self.connection.addTransceiver(PictureTrack(Scene(*self._size), self._rate), direction="sendonly")

@@ -101,7 +101,7 @@ class Viewer:
         self.audio = Seen()
 
     async def __aenter__(self) -> Viewer:
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
         self.client = WhipClient(self._http, self._url, self._token)
         connection = self.client.connection
         connection.addTransceiver("audio", direction="recvonly")
