@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import PACKAGES, ROOT, dotted, own_modules, project
+from tests.architecture.tree import PACKAGES, ROOT, dotted, modules, own_modules, project
 
 _LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-_OURS = {*PACKAGES, "streamserver_native", *sys.stdlib_module_names}
+_OURS = {*PACKAGES, "tests", "streamserver_native", *sys.stdlib_module_names}
 _DISTRIBUTIONS = importlib.metadata.packages_distributions()
 
 
@@ -141,3 +141,11 @@ def test_every_imported_package_is_declared() -> None:
 
 def test_every_declared_package_is_imported() -> None:
     assert declared() - set(third_party(own_modules())) == set(), "nothing imports these"
+
+
+def test_every_package_that_tests_import_is_locked() -> None:
+    lock = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE))
+    tests = {path: tree for path, tree in modules().items() if path.startswith(("tests/", "bench/"))}
+    # GStreamer's binding comes with the system; its tests are skipped where it is missing.
+    assert set(third_party(tests)) - locked - {"gi", "pygobject"} == set()
