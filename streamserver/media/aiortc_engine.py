@@ -395,15 +395,16 @@ class AiortcEngine:
             self._loop.call_later(self.config.hold_s, self.plane.flush_held)
 
     async def _tick(self) -> None:
-        now = self._clock.monotonic()
-        last, expired, reported = now, now, now
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        expired = reported = self._clock.monotonic()
         while True:
             await asyncio.sleep(_TICK_S)
             now = self._clock.monotonic()
+            late, last = loop.time() - last, loop.time()
             try:
-                if now - last > _STANDSTILL_S:
-                    self.plane.forgive(now - last)
-                last = now
+                if late > _STANDSTILL_S:
+                    self.plane.forgive(late)
                 self.plane.tick(now)
                 if now - expired >= _EXPIRE_S:
                     expired = now
