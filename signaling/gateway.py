@@ -62,6 +62,10 @@ class Gateway:
         self._draining = False
         self.metrics = GatewayMetrics(server.metrics, lambda: len(self._connections), self._dropped)
 
+    def connections(self) -> list[Connection]:
+        """Every connection of this node, also those that have not said hello."""
+        return list(self._connections)
+
     # ---- Members ----
 
     def of(self, room_id: RoomId, viewer_id: ViewerId) -> list[Connection]:
