@@ -5,8 +5,8 @@ used."""
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from streamserver.ids import RoomId, SellerId
 from streamserver.store.tables.commerce import cards, products
 from streamserver.wire_shapes import ProductInput
 
-from . import demo_pictures, store_cards, store_products
+from . import store_cards, store_products
 from .cards import CardState
 from .catalog import Draft, check
 
@@ -33,6 +33,8 @@ class DemoProduct:
 
 
 BRAND = "Moonlight Goods"
+PICTURES = Path(__file__).parent / "demo_pictures"
+SIDE = 960
 
 PRODUCTS = (
     DemoProduct(
@@ -163,10 +165,11 @@ async def seed(server: Server, seller_id: SellerId, room_id: RoomId) -> None:
     from .feature import commerce_key
 
     images = server.app[commerce_key].images
-    drawn = await asyncio.to_thread(lambda: [demo_pictures.draw(each.picture) for each in PRODUCTS])
+    files = [PICTURES / f"{each.picture}.webp" for each in PRODUCTS]
+    drawn = await asyncio.to_thread(lambda: [file.read_bytes() for file in files])
     rows: list[tuple[str, str, Draft, int | None]] = []
-    for each, png in zip(PRODUCTS, drawn, strict=True):
-        picture = await images.add(seller_id, png, os.urandom(10))
+    for each, webp in zip(PRODUCTS, drawn, strict=True):
+        picture = await images.keep(seller_id, SIDE, SIDE, webp)
         draft = check(each.given)
         assert isinstance(draft, Draft), f"demo product {each.given.id}: {draft}"
         rows.append((server.new_id(), picture.image, draft, each.room_price))

@@ -43,24 +43,23 @@ class Images:
         self._waiting = 0
         self._woken = asyncio.Event()
 
-    async def add(self, seller_id: str, raw: bytes, rand: bytes) -> Image:
+    async def add(self, seller_id: str, raw: bytes) -> Image:
         """Raises TooLarge, UnsupportedType, BadRequest `broken_image`, Unavailable."""
         if len(raw) > MAX_BYTES:
             raise TooLarge(f"a picture has at most {MAX_BYTES} bytes", where="image")
-        width, height, webp = await self._encode(raw)
-        now = self._clock.now_ms()
-        image_id = new_id(now, rand)
-        row = {"seller_id": seller_id, "width": width, "height": height, "webp": webp, "created_ms": now}
+        return await self.keep(seller_id, *await self._encode(raw))
 
-        def unit(conn: sa.Connection) -> None:
-            conn.execute(images.insert().values(id=image_id, **row))
-
-        await self._store.write(unit)
-        return Image(image=f"/images/{image_id}.webp", width=width, height=height)
-
-    async def add_by_url(self, seller_id: str, url: str, rand: bytes) -> Image:
+    async def add_by_url(self, seller_id: str, url: str) -> Image:
         """The same for an https address."""
-        return await self.add(seller_id, await image_fetch.fetch(url), rand)
+        return await self.add(seller_id, await image_fetch.fetch(url))
+
+    async def keep(self, seller_id: str, width: int, height: int, webp: bytes) -> Image:
+        """Stores a WebP that this project made."""
+        now = self._clock.now_ms()
+        image_id = new_id(now, os.urandom(10))
+        row = {"seller_id": seller_id, "width": width, "height": height, "webp": webp, "created_ms": now}
+        await self._store.write(lambda conn: conn.execute(images.insert().values(id=image_id, **row)))
+        return Image(image=f"/images/{image_id}.webp", width=width, height=height)
 
     async def get(self, image_id: str) -> bytes:
         """Raises NotFound."""
@@ -90,13 +89,13 @@ class Images:
         rarely."""
         while True:
             self._woken.clear()
-            if not await self.fetch_one(os.urandom(10)):
+            if not await self.fetch_one():
                 try:
                     await asyncio.wait_for(self._woken.wait(), IDLE_S)
                 except TimeoutError:
                     pass
 
-    async def fetch_one(self, rand: bytes) -> bool:
+    async def fetch_one(self) -> bool:
         """Fetches one picture that is due; False when there is none."""
         now = self._clock.now_ms()
 
@@ -117,7 +116,7 @@ class Images:
         product_id, seller_id, source, tries = row
         values: dict[str, object] = {"image_tries": tries + 1, "image_due_ms": None}
         try:
-            values["image"] = (await self.add_by_url(seller_id, source, rand)).image
+            values["image"] = (await self.add_by_url(seller_id, source)).image
         except (BadRequest, TooLarge, UnsupportedType, Unavailable) as exc:
             log.info("image_not_fetched", extra={"product": product_id, "reason": exc.code, "tries": tries + 1})
             if tries + 1 < TRIES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from aiohttp import BodyPartReader, web
@@ -66,9 +65,9 @@ def setup(commerce: Commerce) -> None:
             raise BadRequest("an operator has no pool; sign in as the brand", code="needs_seller")
         if request.content_type == "application/json":
             given = decode_json(await read_body(request, 8192), ImageByUrl)
-            return respond(await images.add_by_url(account.seller_id, given.url, os.urandom(10)), 201)
+            return respond(await images.add_by_url(account.seller_id, given.url), 201)
         raw = await _image_part(request)
-        return respond(await images.add(account.seller_id, raw, os.urandom(10)), 201)
+        return respond(await images.add(account.seller_id, raw), 201)
 
     async def image(request: web.Request) -> web.Response:
         # Pictures never change under their id, and mini-apps of an opaque origin show them too.
