@@ -16,7 +16,7 @@ import av
 from aiortc import MediaStreamTrack, RTCPeerConnection
 
 from loadtest.picture import SAMPLE_HZ, Scene, Tone
-from loadtest.viewer import REQUEST_S, WhipClient
+from loadtest.viewer import WhipClient
 
 _VIDEO_HZ: Final = 90_000
 _AUDIO_FRAME: Final = SAMPLE_HZ // 50
