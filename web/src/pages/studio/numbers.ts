@@ -21,11 +21,11 @@ export class StudioNumbers extends PageElement {
     const none = "–";
     return html`<section aria-label=${t("panel.numbers")}>
       <div class="tiles">
+        ${tile({ icon: "money", label: t("num.gmv"), value: n === null ? none : amount(n.gmv_paid, { compact: true }) })}
+        ${tile({ icon: "bag", label: t("num.orders"), value: n === null ? none : compact(n.orders_paid), note: n === null ? none : t("num.orders.note", { paid: count(n.orders_paid), placed: count(n.orders_placed) }) })}
+        ${tile({ icon: "tag", label: t("num.clicks"), value: n === null ? none : compact(n.clicks) })}
         ${tile({ icon: "eye", label: t("num.viewers"), value: compact(this.viewers), note: n === null ? none : t("num.peak", { n: count(Math.max(n.peak, this.viewers)) }) })}
         ${tile({ icon: "heart", label: t("num.likes"), value: compact(this.likes) })}
-        ${tile({ icon: "tag", label: t("num.clicks"), value: n === null ? none : compact(n.clicks) })}
-        ${tile({ icon: "bag", label: t("num.orders"), value: n === null ? none : compact(n.orders_paid), note: n === null ? none : t("num.orders.note", { paid: count(n.orders_paid), placed: count(n.orders_placed) }) })}
-        ${tile({ icon: "money", label: t("num.gmv"), value: n === null ? none : amount(n.gmv_paid, { compact: true }) })}
       </div>
       ${n === null ? nothing : this.minutes(n)}
       ${n === null || n.products.length === 0 ? nothing : this.products(n)}

@@ -16,6 +16,9 @@ import "./level_meter.js";
 import { t } from "./room_messages.js";
 import { paths } from "./router.js";
 
+// About as many seconds: shorter dips are nobody's business.
+const STRAINED_READINGS = 12;
+
 export class StudioStage extends PageElement {
   @property() room = "";
   @property() phase: RoomPhase = "scheduled";
@@ -27,6 +30,8 @@ export class StudioStage extends PageElement {
   @state() private failure: ApiError | null = null;
   @state() private reading: Reading | null = null;
   @state() private health: Health = "good";
+  /** Readings in a row that were not good. A stream that has just begun is still finding its rate. */
+  private strained = 0;
   @state() private devices: Devices = { cameras: [], microphones: [] };
   @state() private problem: CaptureError | null = null;
   @state() private choosing = false;
@@ -141,12 +146,16 @@ export class StudioStage extends PageElement {
         onState: (now, error) => {
           this.publishing = now;
           this.failure = error;
-          if (now !== "live") this.reading = null;
+          if (now !== "live") {
+            this.reading = null;
+            this.strained = 0;
+          }
           this.dispatchEvent(new CustomEvent("on-air", { detail: this.onAir, bubbles: true, composed: true }));
         },
         onReading: (reading, health) => {
           this.reading = reading;
           this.health = health;
+          this.strained = health === "good" ? 0 : this.strained + 1;
         },
       },
     );
@@ -225,7 +234,7 @@ export class StudioStage extends PageElement {
       parts.push(notice("bad", words(this.failure, own)));
     }
     const limited = this.reading?.limited;
-    if (this.health !== "good" && (limited === "cpu" || limited === "bandwidth")) parts.push(notice("warn", t(`health.${limited}`)));
+    if (this.strained >= STRAINED_READINGS && (limited === "cpu" || limited === "bandwidth")) parts.push(notice("warn", t(`health.${limited}`)));
     if (!this.capture.sound && this.capture.audio !== null) parts.push(notice("warn", t("stage.muted")));
     if (!this.capture.picture && this.capture.video !== null) parts.push(notice("warn", t("stage.hidden")));
     if (this.phase === "ended" && !this.onAir) {
@@ -252,7 +261,7 @@ export class StudioStage extends PageElement {
         ${this.toggle(capture.sound ? "mic" : "mute", capture.sound ? t("stage.mic.off") : t("stage.mic.on"), !capture.sound, capture.audio !== null, () => capture.letSound(!capture.sound))}
         <level-meter .level=${() => capture.level()} label=${t("stage.level")}></level-meter>
         ${this.toggle("camera", capture.picture ? t("stage.cam.off") : t("stage.cam.on"), !capture.picture, capture.video !== null, () => capture.showPicture(!capture.picture))}
-        ${this.toggle("image", sharing ? t("stage.screen.stop") : t("stage.screen"), sharing, true, () => void (sharing ? capture.stopScreen() : this.attempt(() => capture.shareScreen())))}
+        ${this.toggle("screen", sharing ? t("stage.screen.stop") : t("stage.screen"), sharing, true, () => void (sharing ? capture.stopScreen() : this.attempt(() => capture.shareScreen())))}
         <button type="button" class="btn btn-icon" aria-label=${t("stage.devices")} title=${t("stage.devices")} aria-expanded=${this.choosing ? "true" : "false"}
           @click=${() => { this.choosing = !this.choosing; void this.listDevices(); }}>${icon("settings")}</button>
       </div>
