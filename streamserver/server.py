@@ -28,6 +28,7 @@ from .ids import encode_secret, new_id
 from .keys import Keys
 from .loop_lag import LoopLag
 from .media.choose import choose_engine
+from .media_metrics import media_metrics
 from .members import FrameRegistry, Members, NoMembers, NoPresence, Presence, StateRegistry
 from .metrics import Metrics
 from .pages import Pages, find_dist
@@ -78,6 +79,10 @@ class Server:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._runner: web.AppRunner | None = None
         self._lag = LoopLag(self.metrics)
+        self.metrics.collect(media_metrics(self.engine))
+        self.metrics.gauge("tasks_crashed", "Background tasks that ended by an error.").set_function(
+            lambda: len(self.health.crashed)
+        )
         self.app = web.Application(
             middlewares=[http.base_middleware(clock.now_ms, self.base_url), self._viewer_cookie()],
             client_max_size=http.MAX_BODY,
