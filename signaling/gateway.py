@@ -66,6 +66,10 @@ class Gateway:
         """Every connection of this node, also those that have not said hello."""
         return list(self._connections)
 
+    def hub(self, room_id: RoomId) -> Hub | None:
+        """The room as this node tells it, while it has members here."""
+        return self._hubs.get(room_id)
+
     # ---- Members ----
 
     def of(self, room_id: RoomId, viewer_id: ViewerId) -> list[Connection]:

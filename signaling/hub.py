@@ -74,6 +74,10 @@ class Hub:
         if self._task is not None:
             self._task.cancel()
 
+    def resting(self) -> bool:
+        """Everything the bus delivered has been written."""
+        return not self._pending and self._task is None
+
     # ---- from the bus ----
 
     def on_event(self, entry: Entry) -> None:
