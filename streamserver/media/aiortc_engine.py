@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 
 from streamserver.clock import Clock, SystemClock
 from streamserver.ids import RoomId, SessionId, encode_secret
+from streamserver.media.codecs import CLOCK_HZ, VP8
 from streamserver.media.dtls import Endpoint, Identity
 from streamserver.media.engine import (
     EngineConfig,
@@ -28,6 +29,7 @@ from streamserver.media.engine import (
     Session,
     StatsSnapshot,
     TappedFrame,
+    Timeline,
     ViewerConnected,
     ViewerLeft,
 )
@@ -42,6 +44,7 @@ from streamserver.media.errors import (
     UnknownSession,
 )
 from streamserver.media.fanout import Fanout
+from streamserver.media.frames import capture_ms
 from streamserver.media.negotiation import (
     Local,
     Offer,
@@ -203,6 +206,16 @@ class AiortcEngine:
     def viewers(self, room: RoomId) -> int:
         state = self.plane.rooms.get(room)
         return 0 if state is None else sum(viewer.connected for viewer in state.viewers)
+
+    def timeline(self, room: RoomId) -> Timeline | None:
+        state = self.plane.rooms.get(room)
+        newest = None if state is None else state.slots["video"].newest
+        if state is None or newest is None:
+            return None
+        timestamp, arrived = newest
+        age_ms = (self._clock.monotonic() - arrived) * 1000
+        captured = capture_ms(state.slots["video"].clock(), timestamp, CLOCK_HZ[VP8])
+        return Timeline(timestamp, self._clock.now_ms() - age_ms, captured)
 
     # reading ---------------------------------------------------------------------------------------------
 

@@ -171,6 +171,20 @@ class TappedFrame:
     """Wall clock of the capture by the publisher's sender reports; None until the first one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Ties a room's video to wall clocks. `timestamp` (90 kHz) is what every viewer's browser reports as
+    `rtpTimestamp` of the frame it shows, so an event can be locked to the picture without any clock of the viewer's.
+    """
+
+    timestamp: int
+    """RTP time of the newest packet."""
+    arrived_ms: float
+    """Server's wall clock when it arrived."""
+    captured_ms: float | None
+    """Publisher's wall clock when it was captured, by its sender reports; None until the first one."""
+
+
 class MediaEngine(Protocol):
     """Carries media between one publisher and many viewers per room.
 
@@ -233,6 +247,10 @@ class MediaEngine(Protocol):
 
     def viewers(self, room: RoomId) -> int:
         """Viewers whose handshake is done."""
+        ...
+
+    def timeline(self, room: RoomId) -> Timeline | None:
+        """Where the room's video is now; None before the first frame. The time line outlives publishers."""
         ...
 
     def events(self) -> AsyncIterator[EngineEvent]:

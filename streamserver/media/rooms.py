@@ -174,6 +174,11 @@ class Slot:
             self.ssrc, self.cname
         )
 
+    @property
+    def newest(self) -> tuple[int, float] | None:
+        """Slot timestamp of the newest packet, and when one last came (monotonic seconds)."""
+        return self._sequence.newest
+
     def clock(self) -> tuple[int, int] | None:
         """(NTP, slot timestamp) of the newest sender report."""
         return self._report

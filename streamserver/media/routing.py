@@ -84,6 +84,11 @@ class SlotSequence:
         self._last_now = now
         return (seq + self._seq_delta) & 0xFFFF, (timestamp + self._ts_delta) & 0xFFFFFFFF
 
+    @property
+    def newest(self) -> tuple[int, float] | None:
+        """Timestamp of the newest packet and when a packet last came; None before the first."""
+        return None if self._last_now is None else (self.timestamp, self._last_now)
+
     def map_timestamp(self, ssrc: int, timestamp: int) -> int | None:
         """The viewers' timestamp for a sender report of the current source."""
         return (timestamp + self._ts_delta) & 0xFFFFFFFF if ssrc == self.source else None

@@ -506,3 +506,18 @@ async def test_the_tap_gives_whole_frames_with_capture_time(harness: Harness) ->
     frame = await asyncio.wait_for(anext(tap), 10)
     assert not frame.keyframe
     assert frame.captured_ms == pytest.approx(1_700_000_000_000 + 1000 / 30, abs=0.1)
+
+
+async def test_the_time_line_is_the_one_that_viewers_see(harness: Harness) -> None:
+    publisher, video = await harness.publisher()
+    viewer = await harness.viewer()
+    assert harness.engine.timeline(ROOM) is None
+    send(publisher, video.frame())
+    await viewer.count(4)
+    began = harness.clock.now_ms()
+    harness.clock.advance(0.25)
+    timeline = harness.engine.timeline(ROOM)
+    assert timeline is not None
+    assert timeline.timestamp == viewer.packets[-1].view.timestamp
+    assert timeline.arrived_ms == pytest.approx(began)
+    assert timeline.captured_ms is None
