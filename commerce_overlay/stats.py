@@ -69,8 +69,9 @@ def ratio_intervals(
     """
     if units.shape[0] == 0:
         return [None] * len(ratios)
-    sums = resampled_sums(units, seed=seed, resamples=resamples, poisson_from=poisson_from)
+    groups, sizes = _grouped(units)
     poisson = len(units) >= poisson_from
+    sums = _resampled(groups, sizes, seed, resamples, poisson)
     answers: list[Interval | None] = []
     for numerator, denominator in ratios:
         below = np.ones(resamples) if denominator is None else sums[:, denominator]
@@ -78,29 +79,27 @@ def ratio_intervals(
         if np.count_nonzero(defined) < _LEAST_DEFINED * resamples:
             answers.append(None)
             continue
-        above = units[:, numerator].astype(np.float64)
+        total = int(groups[:, numerator] @ sizes)
         if denominator is None:
-            estimate = float(units[:, numerator].sum())
+            estimate = float(total)
             # The total of a sample whose size is itself Poisson varies with every value, not with its deviation.
-            influence = above if poisson else above - above.mean()
+            influence = groups[:, numerator] - (0.0 if poisson else total / len(units))
         else:
-            estimate = float(units[:, numerator].sum() / units[:, denominator].sum())
-            influence = above - estimate * units[:, denominator]
+            estimate = total / int(groups[:, denominator] @ sizes)
+            influence = groups[:, numerator] - estimate * groups[:, denominator]
         values = sums[defined, numerator] / below[defined]
-        answers.append(_accelerated(values, estimate, influence, level))
+        answers.append(_accelerated(values, estimate, influence, sizes, level))
     return answers
 
 
-def _accelerated(values: Floats, estimate: float, influence: Floats, level: float) -> Interval:
-    """The BCa interval from the resampled values and the influence of each viewer on the estimate."""
+def _accelerated(values: Floats, estimate: float, influence: Floats, sizes: Ints, level: float) -> Interval:
+    """The BCa interval from the resampled values and the influence of one viewer of each group on the estimate."""
     number = len(values)
     # Ties count half, or a share of few people would look biased; the clip keeps the normal quantile finite.
     less = (np.count_nonzero(values < estimate) + np.count_nonzero(values <= estimate)) / (2 * number)
     bias = _NORMAL.inv_cdf(min(max(less, 0.5 / number), 1 - 0.5 / number))
-    # Sorted, so that the sum of floats does not depend on the order of the viewers.
-    influence = np.sort(influence)
-    spread = float(np.sum(influence**2))
-    skew = float(np.sum(influence**3)) / (6 * spread**1.5) if spread else 0.0
+    spread = float(np.sum(sizes * influence**2))
+    skew = float(np.sum(sizes * influence**3)) / (6 * spread**1.5) if spread else 0.0
     places: list[float] = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
         shifted = bias + _NORMAL.inv_cdf(tail)
@@ -112,15 +111,16 @@ def _accelerated(values: Floats, estimate: float, influence: Floats, level: floa
 
 def resampled_sums(units: Ints, *, seed: int, resamples: int, poisson_from: int) -> Floats:
     """Column sums of `resamples` bootstrap samples of the rows of `units`, one sample a row."""
+    return _resampled(*_grouped(units), seed, resamples, len(units) >= poisson_from)
+
+
+def _resampled(groups: Ints, sizes: Ints, seed: int, resamples: int, poisson: bool) -> Floats:
     # Equal rows are drawn together: that is exact for both schemes, makes the answer independent of the order
     # of the rows, and leaves little to draw, because most viewers bought nothing.
-    groups, sizes = _grouped(units)
-    viewers = int(sizes.sum())
-    values = groups.astype(np.float64)
+    values, viewers = groups.astype(np.float64), int(sizes.sum())
     rng = np.random.Generator(np.random.PCG64(seed))
-    sums = np.empty((resamples, units.shape[1]), dtype=np.float64)
+    sums = np.empty((resamples, groups.shape[1]), dtype=np.float64)
     width = len(sizes)
-    poisson = viewers >= poisson_from
     step = max(1, _CELLS_PER_CHUNK // (width if poisson else max(viewers, width)))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)

@@ -119,7 +119,7 @@ def test_the_signature_minds_everything_a_figure_depends_on() -> None:
     )
     others = [
         signature(more_clicks),
-        signature(msgspec.structs.replace(dearer, refunds=ROWS.refunds)),
+        signature(dearer),
         signature(settings=ReportSettings(min_buyers=2, resamples=100)),
         signature(baselines=baselines_of(*LINES)),
         signature(as_of_ms=T0 + 99 * MINUTE),
