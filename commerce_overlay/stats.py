@@ -83,10 +83,10 @@ def ratio_intervals(
         if denominator is None:
             estimate = float(total)
             # The total of a sample whose size is itself Poisson varies with every value, not with its deviation.
-            influence = groups[:, numerator] - (0.0 if poisson else total / len(units))
+            influence = groups[:, numerator].astype(np.float64) - (0.0 if poisson else total / len(units))
         else:
             estimate = total / int(groups[:, denominator] @ sizes)
-            influence = groups[:, numerator] - estimate * groups[:, denominator]
+            influence = groups[:, numerator].astype(np.float64) - estimate * groups[:, denominator]
         values = sums[defined, numerator] / below[defined]
         answers.append(_accelerated(values, estimate, influence, sizes, level))
     return answers
