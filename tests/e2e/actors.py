@@ -1,0 +1,82 @@
+"""What people do on the pages, by what they see: roles and names, never class names or test ids."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.async_api import FrameLocator, Page, expect
+
+from streamserver.demo import DemoSecrets
+from tests.support.browser import video_facts
+
+
+async def sign_in(page: Page, url: str, demo: DemoSecrets, then: str) -> None:
+    await page.goto(f"{url}/signin?next={then}")
+    await page.get_by_label("Email").fill(demo.email)
+    await page.get_by_label("Password", exact=True).fill(demo.password)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"{url}{then}")
+
+
+async def go_live(page: Page) -> None:
+    """On a room's control page: camera on, live, and the stage says so."""
+    await page.get_by_role("button", name="Turn on camera and microphone").click()
+    await page.get_by_role("button", name=re.compile("Go live|Resume the show")).click()
+    await expect(page.get_by_text("LIVE", exact=False).first).to_be_visible()
+
+
+async def frames_grow(page: Page, by: int = 30) -> dict[str, float]:
+    """Waits until the page's video has decoded `by` more frames; the facts then."""
+    before = (await video_facts(page))["frames"]
+    facts = await video_facts(page)
+    for _ in range(200):
+        facts = await video_facts(page)
+        if facts["frames"] >= before + by:
+            return facts
+        await page.wait_for_timeout(100)  # the page's own clock: there is no event for a decoded frame
+    raise AssertionError(f"the picture stands still: {facts}")
+
+
+async def say(page: Page, text: str, nickname: str) -> None:
+    """Writes a chat line in the room; chooses a nickname where the page asks for one."""
+    box = page.get_by_placeholder("Say something…")
+    await box.fill(text)
+    await box.press("Enter")
+    label = page.get_by_label("Nickname")
+    line = page.get_by_role("log").get_by_text(text)
+    await expect(label.or_(line).first).to_be_visible()
+    if await label.is_visible():
+        await label.fill(nickname)
+        await page.get_by_role("button", name="Join the chat").click()
+    await expect(line).to_be_visible()
+
+
+async def open_card(page: Page, title: str) -> FrameLocator:
+    """Taps the card at the bottom right; the mini-app's frame."""
+    await page.get_by_role("button", name=re.compile(f"^Open {title}")).first.click()
+    return page.frame_locator("iframe").first
+
+
+async def order(app: FrameLocator, name: str = "Lin Yue", email: str = "lin@example.com") -> None:
+    """From the mini-app's product page to the payment."""
+    await app.get_by_role("button", name="Buy now").click()
+    await app.get_by_label("Full name").fill(name)
+    await app.get_by_label("Email").fill(email)
+    address = app.get_by_label("Delivery address")
+    if await address.count():
+        await address.fill("1 Moon Road, Hangzhou")
+    await app.get_by_role("button", name=re.compile("^(Place order and pay|Pay )")).click()
+
+
+def pay_frame(page: Page) -> FrameLocator:
+    return page.frame_locator('iframe[src*="/pay/"]')
+
+
+async def pay(page: Page, number: str) -> None:
+    """Fills the provider's page with a card number and pays."""
+    frame = pay_frame(page)
+    await frame.get_by_label("Card number").fill(number)
+    await frame.get_by_label("Expiry").fill("12 / 34")
+    await frame.get_by_label("Security code").fill("123")
+    await frame.get_by_label("Name on card").fill("Lin Yue")
+    await frame.get_by_role("button", name=re.compile("^Pay ")).click()
