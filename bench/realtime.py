@@ -15,11 +15,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bench._realtime_client import Clients
 from bench._realtime_server import raise_file_limit
 from bench.machine import read_machine
+
+Poll = Callable[[float], None]
 
 HEALTHY_MS = 200
 """The 99th percentile of a line's delay at which a room counts as healthy: the objective for chat."""
@@ -42,8 +45,8 @@ class Child:
         for raw in self._process.stdout:
             self._answers.put(json.loads(raw))
 
-    def ask(self, clients: Clients, limit_s: float = 120, **order: Any) -> dict[str, Any]:
-        """The answer; meanwhile the clients read. Raises TimeoutError."""
+    def ask(self, poll: Poll, limit_s: float = 120, **order: Any) -> dict[str, Any]:
+        """The answer; meanwhile all clients read. Raises TimeoutError."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         until = time.monotonic() + limit_s
@@ -51,7 +54,7 @@ class Child:
             try:
                 return self._answers.get_nowait()
             except queue.Empty:
-                clients.poll(0.02)
+                poll(0.02)
         raise TimeoutError(f"the server did not answer within {limit_s:.0f} s")
 
     def close(self) -> None:
@@ -63,14 +66,14 @@ class Child:
             self._process.kill()
 
 
-def round_us(child: Child, clients: Clients, frames: int, gap_s: float) -> float:
+def round_us(child: Child, clients: Clients, poll: Poll, frames: int, gap_s: float) -> float:
     """CPU microseconds per delivered frame in one round. Raises AssertionError when a frame is missing."""
     before = clients.lines
-    spent = child.ask(clients, frames=frames, gap_s=gap_s)["cpu_s"]
+    spent = child.ask(poll, frames=frames, gap_s=gap_s)["cpu_s"]
     expected = frames * len(clients)
     until = time.monotonic() + 30
     while clients.lines - before < expected and time.monotonic() < until:
-        clients.poll(0.05)
+        poll(0.05)
     assert clients.lines - before == expected, f"{clients.lines - before} of {expected} frames arrived"
     return spent / expected * 1e6
 
@@ -79,7 +82,7 @@ def busy_room(child: Child, clients: Clients, seconds: float) -> dict[str, float
     """A busy room for a while: lines on the tick lane, so that every tick carries some."""
     clients.delays_ms.clear()
     closed = clients.closed
-    answer = child.ask(clients, frames=int(BUSY_LINES_PER_S * seconds), gap_s=1 / BUSY_LINES_PER_S, tick=True)
+    answer = child.ask(clients.poll, frames=int(BUSY_LINES_PER_S * seconds), gap_s=1 / BUSY_LINES_PER_S, tick=True)
     clients.poll(0.2)
     delays = sorted(clients.delays_ms) or [10**6]
     return {
@@ -131,23 +134,29 @@ def main() -> None:
     os.sched_setaffinity(0, {client_core})
     clients = Clients(server.port, plain=False)
     bare = Clients(floor.port, plain=True)
+
+    def poll(wait_s: float) -> None:
+        # Members that nobody reads for eight seconds would not answer a ping and be closed.
+        clients.poll(wait_s / 2)
+        bare.poll(wait_s / 2)
+
     try:
-        empty = server.ask(clients)
+        empty = server.ask(clients.poll)
         began = time.monotonic()
         clients.join(args.connections, 300)
         note(f"{args.connections} members joined in {time.monotonic() - began:.1f} s")
-        joined = server.ask(clients)
+        joined = server.ask(clients.poll)
         while len(bare) < args.connections:
             more = min(1_000, args.connections - len(bare))
             bare.connect(len(bare) + more)
-            floor.ask(bare, accept=more)
+            floor.ask(poll, accept=more)
         gap_s = args.connections * 20e-6  # about half of the core
-        round_us(server, clients, 5, gap_s)
+        round_us(server, clients, poll, 5, gap_s)
         ours: list[float] = []
         theirs: list[float] = []
         for _ in range(args.rounds):
-            theirs.append(round_us(floor, bare, args.frames, gap_s))
-            ours.append(round_us(server, clients, args.frames, gap_s))
+            theirs.append(round_us(floor, bare, poll, args.frames, gap_s))
+            ours.append(round_us(server, clients, poll, args.frames, gap_s))
             note(f"gateway {ours[-1]:.2f} us per frame, bare send() {theirs[-1]:.2f} us")
         bare.close()
         rooms = largest_room(server, clients, most, note) if most else []
