@@ -52,12 +52,10 @@ def read_csv(text: str) -> Imported:
     try:
         header = [name.strip().lower() for name in next(reader)]
     except (StopIteration, csv.Error):
-        return Imported(
-            0,
-            (),
-            (),
-            (ImportProblem(row=0, column="", code="empty_file", message="the file has no header row"),),
-        )
+        header = []
+    if not any(header):
+        message = "the file has no header row"
+        return Imported(0, (), (), (ImportProblem(row=0, column="", code="empty_file", message=message),))
     problems += _header_problems(header)
     if any(problem.code in ("missing_column", "duplicate_column") for problem in problems):
         return Imported(0, (), (), tuple(problems))

@@ -1,4 +1,5 @@
-"""The whole path with a real server: product, card, click, order, payment by webhook, refund, report, ledger."""
+"""The whole path with a real server: product, card, click, order, payment by webhook, refund, report,
+ledger."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from commerce_overlay.feature import commerce_key
 from commerce_overlay.ledger_check import problems
-from streamserver.store.tables.commerce import clicks, products, sandbox_webhooks
+from streamserver.store.tables.commerce import products
 from tests.support.server import Running, running_server
 from tests.support.shop import Shopper, shopper, until
 
@@ -37,7 +38,7 @@ def brand(srv: Running) -> Shopper:
 
 async def stock(srv: Running, sku: str) -> tuple[int, int, int]:
     query = sa.select(products.c.on_hand, products.c.reserved, products.c.sold).where(products.c.sku == sku)
-    return tuple((await srv.server.store.read(lambda conn: conn.execute(query).one())))
+    return tuple(await srv.server.store.read(lambda conn: conn.execute(query).one()))
 
 
 async def test_click_order_pay_refund_report(srv: Running, buyer: Shopper, brand: Shopper) -> None:

@@ -63,6 +63,8 @@ def test_decimals_are_those_of_iso_4217() -> None:
     assert [decimals(code) for code in ("USD", "JPY", "KWD", "CNY", "ISK", "BHD")] == [2, 0, 3, 2, 0, 3]
 
 
-@pytest.mark.parametrize(("minor", "bp", "share"), [(1000, 1000, 100), (5, 1000, 1), (4, 1000, 0), (0, 500, 0), (999, 10_000, 999)])
+@pytest.mark.parametrize(
+    ("minor", "bp", "share"), [(1000, 1000, 100), (5, 1000, 1), (4, 1000, 0), (0, 500, 0), (999, 10_000, 999)]
+)
 def test_half_a_unit_of_commission_is_rounded_up(minor: int, bp: int, share: int) -> None:
     assert basis_points(minor, bp) == share
