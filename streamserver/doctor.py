@@ -28,9 +28,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 
+from .clock import SystemClock
 from .media import udp
+from .media.choose import choose_engine
 from .pages import find_dist
 
 PAGES = ("index.html", "room.html", "signin.html", "studio.html", "report.html", "shop.html", "pay.html")
@@ -384,6 +386,15 @@ def _https(settings: Settings) -> Found:
         )
 
 
+def _engine(settings: Settings) -> Found:
+    try:
+        _, choice = choose_engine(settings, SystemClock())
+    except SettingsError as error:
+        yield _fail(str(error), "media_engine = auto takes what is installed")
+    else:
+        yield _ok(choice)
+
+
 _CHECKS: tuple[tuple[str, Callable[[Settings], Found]], ...] = (
     ("python", _python),
     ("sqlite", _sqlite),
@@ -393,6 +404,7 @@ _CHECKS: tuple[tuple[str, Callable[[Settings], Found]], ...] = (
     ("clock", _clock),
     ("files", _files),
     ("port", _port),
+    ("engine", _engine),
     ("udp", _udp),
     ("announce", _announce),
     ("https", _https),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import socket
@@ -69,6 +70,14 @@ def test_json_says_the_same_and_the_exit_code_tells(
 def test_a_missing_build_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_dist", lambda: None)
     assert only(examine(settings), "web").level is Level.FAIL
+
+
+def test_the_engine_is_named_and_a_missing_one_is_found(settings: Settings) -> None:
+    finding = only(examine(changed(settings, media_engine="aiortc")), "engine")
+    assert finding.level is Level.OK
+    assert "aiortc" in finding.said
+    if importlib.util.find_spec("streamserver_native") is None:
+        assert only(examine(changed(settings, media_engine="native")), "engine").level is Level.FAIL
 
 
 @pytest.fixture
