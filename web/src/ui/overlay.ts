@@ -97,11 +97,13 @@ export class UiSheet extends Overlay {
   static override styles: CSSResultGroup = [
     Overlay.styles as CSSResult,
     css`
-      dialog { position: fixed; z-index: 60; inset: auto 0 0 0; width: 100%; max-height: min(88dvh, 780px); border-radius: var(--r-4) var(--r-4) 0 0; transform: translateY(24px); padding-bottom: env(safe-area-inset-bottom); }
+      dialog { position: fixed; z-index: 60; inset: auto 0 0 0; width: 100%; max-height: min(88dvh, 780px); border-radius: var(--r-4) var(--r-4) 0 0; padding-bottom: env(safe-area-inset-bottom); }
+      dialog:not([open]) { transform: translateY(24px); }
       :host([flush]) dialog { height: var(--sheet-height, 78dvh); }
       @starting-style { dialog[open] { transform: translateY(24px); } }
       @media (min-width: 900px) {
-        dialog, :host([flush]) dialog { inset: var(--sheet-inset, 12px) var(--sheet-inset, 12px) var(--sheet-inset, 12px) auto; width: min(var(--sheet-width, 440px), 94vw); height: auto; max-height: none; border-radius: var(--sheet-radius, var(--r-4)); transform: translateX(24px); padding-bottom: 0; }
+        dialog, :host([flush]) dialog { inset: var(--sheet-inset, 12px) var(--sheet-inset, 12px) var(--sheet-inset, 12px) auto; width: min(var(--sheet-width, 440px), 94vw); height: auto; max-height: none; border-radius: var(--sheet-radius, var(--r-4)); padding-bottom: 0; }
+        dialog:not([open]) { transform: translateX(24px); }
         @starting-style { dialog[open] { transform: translateX(24px); } }
       }
     `,
@@ -112,7 +114,8 @@ export class UiDialog extends Overlay {
   static override styles: CSSResultGroup = [
     Overlay.styles as CSSResult,
     css`
-      dialog { position: fixed; z-index: 70; inset: 0; margin: auto; width: min(var(--dialog-width, 460px), calc(100vw - 32px)); height: fit-content; max-height: calc(100dvh - 48px); border-radius: var(--r-4); transform: scale(0.97); }
+      dialog { position: fixed; z-index: 70; inset: 0; margin: auto; width: min(var(--dialog-width, 460px), calc(100vw - 32px)); height: fit-content; max-height: calc(100dvh - 48px); border-radius: var(--r-4); }
+      dialog:not([open]) { transform: scale(0.97); }
       @starting-style { dialog[open] { transform: scale(0.97); } }
     `,
   ];

@@ -113,7 +113,7 @@ export class RoomChat extends PageElement {
     this.querySelector<HTMLInputElement>(".composer-input")?.focus();
   }
 
-  openName(): void {
+  private openName(): void {
     this.nameError = undefined;
     this.asking = true;
     void this.updateComplete.then(() => this.nameInput.focus());
@@ -189,7 +189,8 @@ export class RoomChat extends PageElement {
       ${avatar(line.name)}
       <div class="line-body">
         ${quoted ? html`<p class="line-quote truncate">${icon("reply")}${quoted.name}: ${quoted.text}</p>` : nothing}
-        <button type="button" class="line-name" title=${t("chat.reply", { name: line.name })} @click=${() => this.reply(line)}>${line.name}</button>
+        <button type="button" class="line-name" title=${own ? t("name.change") : t("chat.reply", { name: line.name })}
+          @click=${() => (own ? this.openName() : this.reply(line))}>${line.name}</button>
         ${line.role === "viewer" ? nothing : html`<span class="role-badge">${roleText(line.role)}</span>`}
         ${own ? html`<span class="own-badge">${t("you")}</span>` : nothing}
         <span class="line-text">${line.text}</span>

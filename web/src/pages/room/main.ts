@@ -39,7 +39,6 @@ class RoomPage extends PageElement {
   @state() private bought: Bought | null = null;
   @state() private offline = false;
   @state() private unsentLikes = 0;
-  @state() private chatHidden = false;
   @query("shop-sheet") private shop!: ShopSheet | null;
   @query(".hearts") private heartLayer!: HTMLElement | null;
 
@@ -168,9 +167,9 @@ class RoomPage extends PageElement {
     const card = shownCard(this.view);
     const shopping = this.opened !== null;
     return html`
-      <main class="room ${shopping ? "is-shopping" : ""} ${this.chatHidden ? "is-chat-hidden" : ""}" id="main">
+      <main class="room ${shopping ? "is-shopping" : ""}" id="main">
         <div class="stage" @pointerup=${this.onPictureTap}>
-          <room-player .src=${this.room?.whep_url ?? ""} .phase=${this.phase} .startsMs=${this.room?.starts_ms ?? null}
+          <room-player .src=${this.room ? hereUrl(this.room.whep_url) : ""} .phase=${this.phase} .startsMs=${this.room?.starts_ms ?? null}
             @player-watch=${(event: CustomEvent<boolean>) => this.socket.watch(event.detail)}></room-player>
           <div class="hearts" aria-hidden="true"></div>
           ${this.head(title)}
@@ -225,6 +224,12 @@ class RoomPage extends PageElement {
   private gone(title: string, text: string, action?: TemplateResult): TemplateResult {
     return html`<main class="room-gone" id="main">${empty({ icon: "live", title, text, action: action ?? html`<a class="btn btn-primary" href="/">${t("leave")}</a>` })}</main>`;
   }
+}
+
+/** The address on the host this page was opened by: the server names the one it was configured with. */
+function hereUrl(url: string): string {
+  const { pathname, search } = new URL(url, location.href);
+  return pathname + search;
 }
 
 define("app-room", RoomPage);

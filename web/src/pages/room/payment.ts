@@ -6,7 +6,7 @@ import { payments } from "../../api/client.js";
 import type { Presentation } from "../../api/types.js";
 import { RESULT, type ResultCode } from "../../miniapp/bridge.js";
 import { askAgainMs, onClose, whileOpen } from "../../miniapp/payment_policy.js";
-import { define, icon, PageElement, spinner } from "../../ui/index.js";
+import { define, PageElement, spinner } from "../../ui/index.js";
 import { t } from "./messages.js";
 
 interface Open {
@@ -39,7 +39,7 @@ export class PaymentLayer extends PageElement {
   /** Opens the provider's page for a payment and resolves when the server knows how it ended, or the buyer leaves. */
   async pay(tradeNo: string): Promise<ResultCode> {
     const result = new Promise<ResultCode>((resolve) => (this.open = { tradeNo, resolve, asks: 0 }));
-    this.active = true;
+    this.activate(true);
     try {
       const shown = await payments.present(tradeNo);
       if (this.open?.tradeNo === tradeNo) {
@@ -96,15 +96,19 @@ export class PaymentLayer extends PageElement {
     const open = this.open;
     this.open = null;
     this.shown = null;
-    this.active = false;
+    this.activate(false);
     open?.resolve(code);
+  }
+
+  private activate(active: boolean): void {
+    if (this.active === active) return;
+    this.active = active;
+    this.dispatchEvent(new CustomEvent<boolean>("pay-active", { detail: active }));
   }
 
   protected override render(): TemplateResult | typeof nothing {
     if (!this.active) return nothing;
     return html`<section class="pay-layer" aria-label=${t("pay.title")}>
-      <header class="pay-bar"><button type="button" class="btn btn-ghost btn-icon" aria-label=${t("pay.back")} title=${t("pay.back")} @click=${() => this.leave()}>${icon("back")}</button>
-        <span class="pay-title">${icon("lock")}${t("pay.title")}</span></header>
       ${this.shown === null
         ? html`<div class="app-wait">${spinner()}</div>`
         : this.shown.presentation === "embed"

@@ -143,7 +143,7 @@ export class RoomPlayer extends PageElement {
   protected override render(): TemplateResult {
     const showing = this.status === "playing" && !this.paused;
     return html`<div class="player ${this.landscape ? "is-landscape" : "is-portrait"} ${showing ? "is-showing" : ""}" data-status=${this.status}>
-      <canvas class="player-backdrop" width="32" height="32" aria-hidden="true"></canvas>
+      <canvas class="player-backdrop" width="12" height="12" aria-hidden="true"></canvas>
       <video class="player-video" playsinline autoplay muted aria-label=${t("video")} disablepictureinpicture
         @playing=${this.onPlayState} @pause=${this.onPlayState} @resize=${this.onSize} @loadedmetadata=${this.onSize}></video>
       ${this.small ? nothing : html`

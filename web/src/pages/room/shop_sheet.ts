@@ -5,6 +5,7 @@ import { property, query, state } from "lit/decorators.js";
 import type { OpenedClick } from "../../api/types.js";
 import { newIdempotencyKey as newNonce } from "../../api/http.js";
 import { lang } from "../../i18n/lang.js";
+import { RESULT } from "../../miniapp/bridge.js";
 import { BridgeHost } from "../../miniapp/host.js";
 import { define, icon, PageElement, spinner, theme, toast } from "../../ui/index.js";
 import { t } from "./messages.js";
@@ -18,6 +19,7 @@ export class ShopSheet extends PageElement {
   @state() private heading = "";
   @state() private loaded = false;
   @state() private failed = false;
+  @state() private paying = false;
   @query("iframe.mini-app") private frame!: HTMLIFrameElement | null;
   @query("payment-layer") private payment!: PaymentLayer | null;
 
@@ -92,9 +94,7 @@ export class ShopSheet extends PageElement {
   }
 
   private async tradePay(tradeNo: string): ReturnType<PaymentLayer["pay"]> {
-    const code = (await this.payment?.pay(tradeNo)) ?? 6004;
-    if (code === 9000) toast(t("order.paid"), "ok");
-    return code;
+    return (await this.payment?.pay(tradeNo)) ?? RESULT.unknown;
   }
 
   private requestClose(): void {
@@ -105,7 +105,10 @@ export class ShopSheet extends PageElement {
 
   protected override render(): TemplateResult {
     const opened = this.opened;
-    return html`<ui-sheet class="shop-sheet" flush nonmodal .open=${opened !== null} heading=${this.heading} @ui-close=${this.requestClose}>
+    return html`<ui-sheet class="shop-sheet" flush nonmodal .open=${opened !== null} heading=${this.paying ? t("pay.title") : this.heading} @ui-close=${this.requestClose}>
+      ${this.paying
+        ? html`<button slot="lead" type="button" class="btn btn-ghost btn-icon pay-back" aria-label=${t("pay.back")} title=${t("pay.back")} @click=${this.requestClose}>${icon("back")}</button>`
+        : nothing}
       ${opened === null ? nothing : html`<div class="app-stage">
         ${this.failed
           ? html`<div class="app-wait"><span class="empty-mark">${icon("alert")}</span><p>${t("app.failed")}</p>
@@ -113,7 +116,7 @@ export class ShopSheet extends PageElement {
           : html`<iframe class="app-frame mini-app" title=${opened.app.name} sandbox="allow-scripts allow-forms" referrerpolicy="no-referrer"
               src="${opened.url}#n=${this.secret}" @load=${this.onLoad}></iframe>
             ${this.loaded ? nothing : html`<div class="app-wait is-over">${spinner()}<p class="muted">${t("app.loading")}</p></div>`}`}
-        <payment-layer></payment-layer>
+        <payment-layer @pay-active=${(event: CustomEvent<boolean>) => (this.paying = event.detail)}></payment-layer>
       </div>`}
     </ui-sheet>`;
   }

@@ -59,16 +59,22 @@ class ShopApp extends PageElement {
     const info = await my.getSystemInfo();
     document.documentElement.dataset["theme"] = info.theme;
     setLang(info.language, false);
-    this.requestUpdate();
+    this.nameBar();
   }
 
   private async load(): Promise<void> {
     this.failure = undefined;
     try {
       this.product = await shop.product(this.app, this.link);
+      this.nameBar();
     } catch (error) {
       this.failure = error;
     }
+  }
+
+  private nameBar(): void {
+    // The host may refuse the title; the shop works without.
+    if (this.my && this.product) this.my.setNavigationBar({ title: this.product.seller.name }).catch(() => undefined);
   }
 
   /** Shown again after a while: stock and the order may have moved. */
