@@ -6,22 +6,22 @@ import type { Report } from "../../api/report.js";
 import { amount, count, time } from "../../format/index.js";
 import { define, PageElement } from "../../ui/index.js";
 import { t } from "./messages.js";
-import { binned, binsOf, linePath, spanOf, ticks, wholeTicks, type Bins } from "./scale.js";
+import { binsOf, greatest, linePath, spanOf, summed, ticks, wholeTicks, type Bins } from "./scale.js";
 
-const LEFT = 64;
 const RIGHT = 12;
 const SALES_H = 200;
 const AUDIENCE_H = 96;
 const MOST_BINS = 120;
 const AFTER_MS = 15 * 60_000;
 const NARROW = 320;
+const LABEL_PX = 52;
 
 interface Series {
   readonly bins: Bins;
   readonly order: readonly number[];
   readonly click: readonly number[];
-  readonly peak: readonly number[];
-  readonly average: readonly number[];
+  readonly peak: readonly (number | null)[];
+  readonly average: readonly (number | null)[];
   readonly outsideOrder: number;
   readonly outsideClick: number;
 }
@@ -31,14 +31,14 @@ function seriesOf(report: Report): Series | null {
   const span = spanOf(report.live.intervals, [...order.minute_ms, ...click.minute_ms, ...audience.minute_ms], AFTER_MS);
   if (span === null) return null;
   const bins = binsOf(span, MOST_BINS);
-  const byOrder = binned(order.minute_ms, order.gmv_paid_minor, bins, "sum");
-  const byClick = binned(click.minute_ms, click.gmv_paid_minor, bins, "sum");
+  const byOrder = summed(order.minute_ms, order.gmv_paid_minor, bins);
+  const byClick = summed(click.minute_ms, click.gmv_paid_minor, bins);
   return {
     bins,
     order: byOrder.values,
     click: byClick.values,
-    peak: binned(audience.minute_ms, audience.peak, bins, "max").values,
-    average: binned(audience.minute_ms, audience.average, bins, "max").values,
+    peak: greatest(audience.minute_ms, audience.peak, bins),
+    average: greatest(audience.minute_ms, audience.average, bins),
     outsideOrder: byOrder.outside,
     outsideClick: byClick.outside,
   };
@@ -67,13 +67,16 @@ export class ReportCurves extends PageElement {
     return amount({ minor, currency: this.report.currency }, { compact });
   }
 
+  /** Room for the longest label of the money axis: currencies differ in length. */
+  private left = 64;
+
   private step(): number {
-    return this.width - LEFT - RIGHT;
+    return this.width - this.left - RIGHT;
   }
 
   private onMove(event: PointerEvent, bins: number): void {
     const box = (event.currentTarget as SVGElement).getBoundingClientRect();
-    const x = ((event.clientX - box.left) / box.width) * this.width - LEFT;
+    const x = ((event.clientX - box.left) / box.width) * this.width - this.left;
     this.at = Math.min(bins - 1, Math.max(0, Math.floor((x / this.step()) * bins)));
   }
 
@@ -98,13 +101,16 @@ export class ReportCurves extends PageElement {
     const bins = series.bins.starts.length;
     const minutes = series.bins.stepMs / 60_000;
     const at = this.at === null ? null : Math.min(this.at, bins - 1);
+    const labels = ticks(Math.max(0, ...series.order, ...series.click), 4).map((value) => this.money(value, true).length);
+    this.left = Math.max(40, 16 + 7 * Math.max(...labels));
+    const sold = series.order.some((value) => value > 0) || series.click.some((value) => value > 0);
     const outside = series.outsideOrder > 0 || series.outsideClick > 0;
     return html`<div class="legend small">
         <span class="key key-order">${t("curve.order")}</span><span class="key key-click">${t("curve.click")}</span>
         <span class="faint">${t("curve.step", { n: minutes })}</span>
       </div>
       <p class="plot-readout small num" role="status">${at === null ? html`<span class="faint no-print">${t("curve.keys")}</span>` : this.readout(series, at)}</p>
-      ${this.sales(series, at)}
+      ${sold ? this.sales(series, at) : html`<p class="muted plot-none">${t("curve.none")}</p>`}
       <p class="legend small"><span class="key key-peak">${t("curve.audience")}: ${t("curve.audience.peak")}</span><span class="key key-average">${t("curve.audience.average")}</span></p>
       ${this.audience(series, at)}
       ${outside ? html`<p class="xsmall faint">${t("curve.outside", { order: this.money(series.outsideOrder), click: this.money(series.outsideClick) })}</p>` : nothing}`;
@@ -121,8 +127,8 @@ export class ReportCurves extends PageElement {
     const slot = this.step() / series.bins.starts.length;
     return html`<svg class="curve" viewBox="0 0 ${this.width} ${total}" tabindex="0" role="img" aria-label=${name}
       @pointermove=${(event: PointerEvent) => this.onMove(event, series.bins.starts.length)} @pointerleave=${() => (this.at = null)} @keydown=${(event: KeyboardEvent) => this.onKey(event, series.bins.starts.length)}>
-      ${marks.map((value) => svg`<line class="plot-grid" x1=${LEFT} x2=${this.width - RIGHT} y1=${y(value)} y2=${y(value)}></line><text class="plot-tick" x=${LEFT - 8} y=${y(value) + 4} text-anchor="end">${label(value)}</text>`)}
-      ${at === null ? nothing : svg`<rect class="plot-cursor" x=${LEFT + at * slot} y="6" width=${slot} height=${height - 6}></rect>`}
+      ${marks.map((value) => svg`<line class="plot-grid" x1=${this.left} x2=${this.width - RIGHT} y1=${y(value)} y2=${y(value)}></line><text class="plot-tick" x=${this.left - 8} y=${y(value) + 4} text-anchor="end">${label(value)}</text>`)}
+      ${at === null ? nothing : svg`<rect class="plot-cursor" x=${this.left + at * slot} y="6" width=${slot} height=${height - 6}></rect>`}
       ${body}
       ${bottom ? this.times(series, slot, total) : nothing}
     </svg>`;
@@ -132,8 +138,10 @@ export class ReportCurves extends PageElement {
     const starts = series.bins.starts;
     const most = Math.max(2, Math.floor(this.step() / 90));
     const every = Math.max(1, Math.ceil(starts.length / most));
-    const places = starts.map((start, index) => ({ start, index })).filter(({ index }) => index % every === 0);
-    return svg`${places.map(({ start, index }) => svg`<text class="plot-tick" x=${LEFT + index * slot} y=${total - 6} text-anchor="start">${time(start)}</text>`)}`;
+    const places = starts
+      .map((start, index) => ({ start, index }))
+      .filter(({ index }) => index % every === 0 && index * slot < this.step() - LABEL_PX);
+    return svg`${places.map(({ start, index }) => svg`<text class="plot-tick" x=${this.left + index * slot} y=${total - 6} text-anchor="start">${time(start)}</text>`)}`;
   }
 
   private sales(series: Series, at: number | null): TemplateResult {
@@ -141,17 +149,17 @@ export class ReportCurves extends PageElement {
     const most = marks.at(-1) ?? 1;
     const y = (value: number): number => 6 + (SALES_H - 6) * (1 - value / most);
     const slot = this.step() / series.order.length;
-    const body = svg`${series.order.map((value, index) => value === 0 ? nothing : svg`<rect class="bar-order" x=${LEFT + index * slot + slot * 0.12} y=${y(value)} width=${Math.max(1, slot * 0.76)} height=${SALES_H - y(value)}></rect>`)}
-      <path class="line-click" d=${linePath(series.click, (index) => LEFT + (index + 0.5) * slot, y)}></path>`;
+    const body = svg`${series.order.map((value, index) => value === 0 ? nothing : svg`<rect class="bar-order" x=${this.left + index * slot + slot * 0.12} y=${y(value)} width=${Math.max(1, slot * 0.76)} height=${SALES_H - y(value)}></rect>`)}
+      <path class="line-click" d=${linePath(series.click, (index) => this.left + (index + 0.5) * slot, y)}></path>`;
     return this.frame(series, SALES_H, at, marks, (value) => this.money(value, true), body, `${t("curve.order")}, ${t("curve.click")}`, false);
   }
 
   private audience(series: Series, at: number | null): TemplateResult {
-    const marks = wholeTicks(Math.max(...series.peak, 0), 3);
+    const marks = wholeTicks(Math.max(0, ...series.peak.map((value) => value ?? 0)), 3);
     const most = marks.at(-1) ?? 1;
     const y = (value: number): number => 6 + (AUDIENCE_H - 6) * (1 - value / most);
     const slot = this.step() / series.peak.length;
-    const x = (index: number): number => LEFT + (index + 0.5) * slot;
+    const x = (index: number): number => this.left + (index + 0.5) * slot;
     const body = svg`<path class="line-peak" d=${linePath(series.peak, x, y)}></path><path class="line-average" d=${linePath(series.average, x, y)}></path>`;
     return this.frame(series, AUDIENCE_H, at, marks, count, body, t("curve.audience"), true);
   }

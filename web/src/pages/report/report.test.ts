@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { RATIOS } from "../../api/report.js";
 import { definition, name } from "./metrics.js";
-import { binned, binsOf, linePath, logEnds, logPlace, logTicks, spanOf, ticks, wholeTicks } from "./scale.js";
+import { binsOf, greatest, linePath, logEnds, logPlace, logTicks, spanOf, summed, ticks, wholeTicks } from "./scale.js";
 import { KEYS, measureText, messageText, sentence, whyText } from "./verdict_words.js";
 
 const MINUTE = 60_000;
@@ -52,13 +52,16 @@ describe("curves", () => {
     const values = minutes.map((_, index) => index);
     const bins = binsOf({ startMs: 20 * MINUTE, endMs: 260 * MINUTE }, 100);
     expect(bins.stepMs).toBe(5 * MINUTE);
-    const got = binned(minutes, values, bins, "sum");
+    const got = summed(minutes, values, bins);
     expect(got.values.reduce((a, b) => a + b, 0) + got.outside).toBe(values.reduce((a, b) => a + b, 0));
     expect(got.values[0]).toBe(20 + 21 + 22 + 23 + 24);
-    expect(binned(minutes, values, bins, "max").values[0]).toBe(24);
   });
-  it("become a path", () => {
-    expect(linePath([1, 2], (index) => index * 10, (value) => value)).toBe("M0.0 1.0L10.0 2.0");
+  it("tell nobody watching from nothing measured", () => {
+    const bins = binsOf({ startMs: 0, endMs: 4 * MINUTE }, 10);
+    expect(greatest([0, MINUTE, 3 * MINUTE, 9 * MINUTE], [5, 0, 7, 99], bins)).toEqual([5, 0, null, 7]);
+  });
+  it("become a path with gaps", () => {
+    expect(linePath([1, 2, null, 3], (index) => index * 10, (value) => value)).toBe("M0.0 1.0L10.0 2.0M30.0 3.0");
   });
 });
 
@@ -77,6 +80,12 @@ describe("words", () => {
     for (const key of KEYS) expect(messageText({ key, params }), key).not.toMatch(/undefined|NaN|\[object/);
     expect(sentence([{ key: "against.own_median", params }, { key: "verdict.in_band", params }])).toBe(
       "Against the median of your own last 6 rooms; in band at the centre: 2.51× (95 % interval 2.1–2.9) lies within 2–3×.",
+    );
+  });
+  it("make separate sentences of separate things", () => {
+    const params = { r: 1, low: 1, high: 1, target_low: 2, target_high: 3, rooms: 0, needed: 5 };
+    expect(sentence([{ key: "spread.unknown", params }, { key: "history.too_few_rooms", params }])).toBe(
+      "The baseline states no range, so its own spread is unknown. No own median yet: 0 earlier rooms in this currency, 5 needed.",
     );
   });
   it("stay readable for what this page does not know", () => {

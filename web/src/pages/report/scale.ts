@@ -79,12 +79,11 @@ export function binsOf(span: Span, most: number): Bins {
   return { stepMs: step * MINUTE_MS, starts: Array.from({ length: count }, (_, index) => span.startMs + index * step * MINUTE_MS) };
 }
 
-/** A sparse series into bins: `join` adds up (sales) or takes the greatest (concurrency). Outside values are told apart. */
-export function binned(
+/** A sparse series added up in bins, where an absent minute has nothing. What lies outside the bins is told apart. */
+export function summed(
   minutes: readonly number[],
   values: readonly number[],
   bins: Bins,
-  join: "sum" | "max",
 ): { readonly values: number[]; readonly outside: number } {
   const result = bins.starts.map(() => 0);
   const first = bins.starts[0] ?? 0;
@@ -94,12 +93,35 @@ export function binned(
     const at = Math.floor((minute - first) / bins.stepMs);
     const before = result[at];
     if (at < 0 || before === undefined) outside += value;
-    else result[at] = join === "sum" ? before + value : Math.max(before, value);
+    else result[at] = before + value;
   });
   return { values: result, outside };
 }
 
-/** `M x y L x y …` through equally spaced points. */
-export function linePath(values: readonly number[], xOf: (index: number) => number, yOf: (value: number) => number): string {
-  return values.map((value, index) => `${index === 0 ? "M" : "L"}${xOf(index).toFixed(1)} ${yOf(value).toFixed(1)}`).join("");
+/** The greatest value of each bin; null where no minute of it was measured, which is not the same as zero. */
+export function greatest(minutes: readonly number[], values: readonly number[], bins: Bins): (number | null)[] {
+  const result: (number | null)[] = bins.starts.map(() => null);
+  const first = bins.starts[0] ?? 0;
+  minutes.forEach((minute, index) => {
+    const at = Math.floor((minute - first) / bins.stepMs);
+    if (at < 0 || at >= result.length) return;
+    result[at] = Math.max(result[at] ?? 0, values[index] ?? 0);
+  });
+  return result;
+}
+
+/** `M x y L x y …` through equally spaced points, interrupted where there is none. */
+export function linePath(values: readonly (number | null)[], xOf: (index: number) => number, yOf: (value: number) => number): string {
+  let pen = "M";
+  return values
+    .map((value, index) => {
+      if (value === null) {
+        pen = "M";
+        return "";
+      }
+      const point = `${pen}${xOf(index).toFixed(1)} ${yOf(value).toFixed(1)}`;
+      pen = "L";
+      return point;
+    })
+    .join("");
 }

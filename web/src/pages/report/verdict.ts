@@ -2,6 +2,7 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
 import type { Comparison, Reading, Report } from "../../api/report.js";
 import { decimal, percent, range, times } from "../../format/index.js";
+import { baselineText } from "./baselines.js";
 import { fractional, intervalText, ratioText } from "./figures.js";
 import { infoTip } from "./info_tip.js";
 import { t } from "./messages.js";
@@ -47,7 +48,7 @@ function card(reading: Reading, report: Report): TemplateResult {
 }
 
 function title(comparison: Comparison): string {
-  return comparison.comparator === "own_median" ? t("own_median") : comparison.comparator;
+  return comparison.comparator === "own_median" ? t("own_median") : baselineText(comparison.comparator);
 }
 
 export function compareSection(report: Report): TemplateResult {
@@ -76,7 +77,7 @@ function figure(comparison: Comparison): string {
 function row(one: Comparison): TemplateResult {
   const badge = one.status === "compared" ? "badge-ok" : "";
   return html`<tr>
-    <td><span class="strong">${title(one)}</span><span class="xsmall faint block">${measureText(one.metric)} / ${one.denominator}${one.region === "" ? nothing : html` · ${one.region}`}${one.channel === "" ? nothing : html` · ${one.channel}`}</span>
+    <td><span class="strong" title=${one.comparator}>${title(one)}</span><span class="xsmall faint block">${measureText(one.metric)} / ${one.denominator}${one.region === "" ? nothing : html` · ${one.region}`}${one.channel === "" ? nothing : html` · ${one.channel}`}</span>
       <span class="badge ${badge}">${t(`status.${one.status}`)}</span>${one.why === null ? nothing : html` <span class="xsmall muted">${messageText(one.why)}</span>`}</td>
     <td class="end">${figure(one)}</td>
     <td class="end">${one.r === null ? "–" : html`<span class="strong">${times(one.r)}</span>${one.r_low === null || one.r_high === null ? nothing : html`<span class="xsmall faint block">${range(times(one.r_low), times(one.r_high))}</span>`}
@@ -86,8 +87,8 @@ function row(one: Comparison): TemplateResult {
   </tr>`;
 }
 
-const W = 720;
-const LEFT = 220;
+const W = 860;
+const LEFT = 250;
 const RIGHT = 24;
 const ROW = 40;
 
@@ -117,7 +118,7 @@ function plot(drawn: readonly Comparison[], report: Report): TemplateResult {
   </svg></div>`;
 }
 
-const LABEL_CHARS = 28;
+const LABEL_CHARS = 36;
 
 function shorten(text: string): string {
   return text.length <= LABEL_CHARS ? text : `${text.slice(0, LABEL_CHARS - 1)}…`;

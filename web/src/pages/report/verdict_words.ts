@@ -5,6 +5,7 @@ import { decimal } from "../../format/index.js";
 import { catalogue } from "../../i18n/catalogue.js";
 import { lang } from "../../i18n/lang.js";
 import { t as page } from "./messages.js";
+import { baselineText } from "./baselines.js";
 import { name } from "./metrics.js";
 
 type P = Readonly<Record<string, string>>;
@@ -88,6 +89,8 @@ function shown(key: string, value: unknown): string {
   const text = String(value);
   if (key === "why") return whyText(text);
   if (key === "measure" || key === "metric") return measureText(text);
+  // `baseline` is a currency where currencies differ, else the id of a row.
+  if (key === "baseline") return baselineText(text);
   return text;
 }
 
@@ -99,10 +102,15 @@ export function messageText(message: Message): string {
   return (t as (key: Key, params: P) => string)(key, params);
 }
 
-/** Messages as one sentence. */
+/** Messages as text: clauses of one verdict in one sentence, a remark about something else in its own. */
 export function sentence(messages: readonly Message[]): string {
-  const [joint, end] = lang() === "zh" ? ["；", "。"] : ["; ", "."];
-  const text = messages.map(messageText).join(joint);
-  return text === "" ? "" : text.charAt(0).toUpperCase() + text.slice(1) + end;
+  const [joint, end, space] = lang() === "zh" ? ["；", "。", ""] : ["; ", ".", " "];
+  const sentences: string[][] = [];
+  for (const message of messages) {
+    const last = sentences.at(-1);
+    if (last === undefined || message.key.startsWith("history.")) sentences.push([messageText(message)]);
+    else last.push(messageText(message));
+  }
+  return sentences.map((clauses) => clauses.join(joint)).map((text) => text.charAt(0).toUpperCase() + text.slice(1) + end).join(space);
 }
 
