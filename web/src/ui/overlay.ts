@@ -22,6 +22,8 @@ class Overlay extends LocalizedElement {
       background: var(--c-surface); color: var(--c-text); box-shadow: var(--e-3);
       display: none; flex-direction: column; overflow: hidden;
       opacity: 0;
+      /* Inherited even into the top layer: a dialog inside a click-through layer could not be clicked. */
+      pointer-events: auto;
       transition: opacity var(--m-med), transform var(--m-med) var(--ease), display var(--m-med) allow-discrete, overlay var(--m-med) allow-discrete;
     }
     dialog[open] { display: flex; opacity: 1; transform: none; }
