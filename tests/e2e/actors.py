@@ -20,7 +20,13 @@ async def sign_in(page: Page, url: str, demo: DemoSecrets, then: str) -> None:
 
 async def go_live(page: Page) -> None:
     """On a room's control page: camera on, live, and the stage says so."""
-    await page.get_by_role("button", name="Turn on camera and microphone").click()
+    # A browser that was allowed before shows the preview at once; otherwise the stage asks first.
+    preview = page.get_by_text("Preview", exact=True)
+    turn_on = page.get_by_role("button", name="Turn on camera and microphone")
+    await expect(preview.or_(turn_on).first).to_be_visible()
+    if await turn_on.is_visible():
+        await turn_on.click()
+    await expect(preview).to_be_visible()
     await page.get_by_role("button", name=re.compile("Go live|Resume the show")).click()
     await expect(page.get_by_text("LIVE", exact=False).first).to_be_visible()
 
