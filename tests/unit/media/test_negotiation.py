@@ -32,7 +32,8 @@ LOCAL = Local(
 
 
 def load(name: str) -> str:
-    return (OFFERS / name).read_bytes().decode()
+    """With the line ends of the wire; in the repository they are plain."""
+    return "\r\n".join((OFFERS / name).read_text().splitlines()) + "\r\n"
 
 
 WHIP, WHEP = load("chromium_whip.sdp"), load("chromium_whep.sdp")
