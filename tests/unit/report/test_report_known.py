@@ -314,3 +314,13 @@ def test_a_window_without_length_or_not_begun_is_refused() -> None:
         report_of(ReportRows(), window=Window(T0, T0))
     with pytest.raises(BadRow, match="as-of"):
         report_of(ReportRows(), as_of_ms=T0)
+
+
+def test_refunds_in_parts_of_a_foreign_order_leave_exactly_nothing() -> None:
+    # 1.00 USD at 1.5 CNY is 1.50 CNY. Of 3 × 0.33 and 0.01 each part alone would round 49.5 to 50 and 1.5 to 2: 1.52.
+    sold = Order("o", "ann", "glow", "k1", "USD", (OrderLine("lip", 1, 100),), T0, T0, rate=LockedRate("CNY", 3, 2))
+    parts = [Refund(f"r{at}", "o", minor, T0 + at) for at, minor in enumerate((33, 33, 33, 1))]
+    report = report_of(ReportRows(clicks=CLICKS[:1], orders=[sold], refunds=parts))
+    assert (report.money.gmv_paid, report.money.refunded, report.money.gmv_net) == (cny(150), cny(150), cny(0))
+    half = report_of(ReportRows(clicks=CLICKS[:1], orders=[sold], refunds=parts[:2]))
+    assert half.money.gmv_net == cny(150 - 99)
