@@ -22,5 +22,5 @@ export default defineConfig({
         .concat([["/ws", { target: "http://127.0.0.1:8080", ws: true } as { target: string }]]),
     ),
   },
-  test: { include: ["src/**/*.test.ts"], environment: "node" },
+  test: { include: ["src/**/*.test.ts"], environment: "node", css: true },
 });

@@ -265,8 +265,8 @@ export class RoomSocket {
     this.retryTimer = setTimeout(() => this.connect(), wait);
   }
 
-  /** The network is back, or the page is looked at again: no reason to wait any longer. */
-  private readonly hurry = (): void => {
+  /** The network is back, the page is looked at again, or the server answered elsewhere: no reason to wait longer. */
+  readonly hurry = (): void => {
     if (document.hidden) return;
     if (this.status.kind === "waiting") this.connect();
     else if (this.status.kind === "open") this.ping();

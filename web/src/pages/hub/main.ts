@@ -90,7 +90,7 @@ class HubPage extends PageElement {
       </section>
       ${upcoming.length > 0
         ? html`<section aria-labelledby="h-next"><h2 id="h-next">${t("upcoming")}</h2>
-            <div class="hub-rows">${repeat(upcoming, (room) => room.id, (room) => this.upcomingRow(room))}</div></section>`
+            <div class="hub-rows">${repeat(bySoonest(upcoming), (room) => room.id, (room) => this.upcomingRow(room))}</div></section>`
         : nothing}
       ${past.length > 0
         ? html`<section aria-labelledby="h-past"><h2 id="h-past">${t("past")}</h2>
@@ -138,6 +138,12 @@ class HubPage extends PageElement {
         <p class="faint small">${room.seller.name}${ended === null ? nothing : html` · ${t("ended", { when: formatRelative(ended, Date.now(), locale()) })}`}</p></div>
     </a>`;
   }
+}
+
+/** The next show first; shows without a time last. */
+function bySoonest(upcoming: readonly Room[]): readonly Room[] {
+  const at = (room: Room): number => room.starts_ms ?? Number.MAX_SAFE_INTEGER;
+  return upcoming.toSorted((a, b) => at(a) - at(b));
 }
 
 /** The room's poster, or a drawn cover whose colours depend on the room alone. */

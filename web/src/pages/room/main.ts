@@ -15,7 +15,7 @@ import { bagRow, ImpressionWatcher, priceText, productCard } from "./card.js";
 import { storedName } from "./chat.js";
 import { Likes } from "./hearts.js";
 import { t } from "./messages.js";
-import type { RoomPhase } from "./player.js";
+import type { RoomPhase, RoomPlayer } from "./player.js";
 import type { ShopSheet } from "./shop_sheet.js";
 import "./chat.js";
 import "./player.js";
@@ -39,6 +39,7 @@ class RoomPage extends PageElement {
   @state() private bought: Bought | null = null;
   @state() private offline = false;
   @state() private unsentLikes = 0;
+  @query("room-player") private player!: RoomPlayer | null;
   @query("shop-sheet") private shop!: ShopSheet | null;
   @query(".hearts") private heartLayer!: HTMLElement | null;
 
@@ -93,6 +94,7 @@ class RoomPage extends PageElement {
       if (frame.likes !== undefined) this.likes.total(frame.likes, this.heartLayer);
       if (frame.bought && view !== before) this.announce(frame.bought);
     } else if (frame.t === "welcome") {
+      this.player?.hurry();
       this.likes.total(view.likes, null);
     } else if (frame.t === "order") {
       this.shop?.orderMoved(frame.trade_no);
@@ -100,6 +102,12 @@ class RoomPage extends PageElement {
       // Times and description of a new show are not in the frame.
       void this.load();
     }
+  }
+
+  /** Whichever comes back first, picture or socket, tells the other that the server is there. */
+  private onWatch(playing: boolean): void {
+    this.socket.watch(playing);
+    if (playing) this.socket.hurry();
   }
 
   /** A blink is not worth a word; a lost connection is. */
@@ -170,7 +178,7 @@ class RoomPage extends PageElement {
       <main class="room ${shopping ? "is-shopping" : ""}" id="main">
         <div class="stage" @pointerup=${this.onPictureTap}>
           <room-player .src=${this.room ? hereUrl(this.room.whep_url) : ""} .phase=${this.phase} .startsMs=${this.room?.starts_ms ?? null}
-            @player-watch=${(event: CustomEvent<boolean>) => this.socket.watch(event.detail)}></room-player>
+            @player-watch=${(event: CustomEvent<boolean>) => this.onWatch(event.detail)}></room-player>
           <div class="hearts" aria-hidden="true"></div>
           ${this.head(title)}
           ${this.offline ? html`<p class="offline-bar" role="status"><span class="spinner"></span>${t("offline")}</p>` : nothing}

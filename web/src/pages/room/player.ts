@@ -60,11 +60,16 @@ export class RoomPlayer extends PageElement {
     if (changed.has("phase") && this.phase === "live") this.whep?.hurry();
   }
 
-  /** A sound on: only a tap may do this. */
-  unmute(): void {
+  /** Sound on: browsers allow it only from a tap. */
+  private unmute(): void {
     this.muted = false;
     this.video.muted = false;
     void this.play();
+  }
+
+  /** The server is known to be there: try at once instead of waiting out the backoff. */
+  hurry(): void {
+    this.whep?.hurry();
   }
 
   private begin(): void {
