@@ -14,6 +14,7 @@ const AUDIENCE_H = 96;
 const MOST_BINS = 120;
 const AFTER_MS = 15 * 60_000;
 const NARROW = 320;
+const PRINT_WIDTH = 1200;
 const LABEL_PX = 52;
 
 interface Series {
@@ -48,13 +49,25 @@ export class ReportCurves extends PageElement {
   @property({ attribute: false }) report!: Report;
   @state() private width = 720;
   @state() private at: number | null = null;
+  // Paper is as wide as it is, whatever the screen was: the plots are drawn anew for it.
+  private readonly onPrint = (): void => {
+    this.at = null;
+    this.width = PRINT_WIDTH;
+    this.performUpdate();
+  };
   private readonly resized = new ResizeObserver(([entry]) => {
     const width = Math.round(entry?.contentRect.width ?? 0);
     if (width > 0) this.width = Math.max(NARROW, width);
   });
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    window.addEventListener("beforeprint", this.onPrint);
+  }
+
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    window.removeEventListener("beforeprint", this.onPrint);
     this.resized.disconnect();
   }
 
