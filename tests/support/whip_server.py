@@ -48,7 +48,7 @@ class WhipServer:
 @asynccontextmanager
 async def whip_server(page: str = "", **options: object) -> AsyncIterator[WhipServer]:
     """`page`, when given, is served at /page, for a browser to run its script on."""
-    engine = AiortcEngine(EngineConfig(announce=("127.0.0.1",), **options))  # type: ignore[arg-type]
+    engine = AiortcEngine(EngineConfig(**{"announce": ("127.0.0.1",), **options}))  # type: ignore[arg-type]
     clock = SystemClock()
     url = ""
     app = web.Application(middlewares=[http.base_middleware(clock.now_ms, lambda: url)])
