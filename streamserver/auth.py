@@ -10,7 +10,6 @@ import asyncio
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -122,7 +121,7 @@ class Auth:
         if wait > 0:
             raise errors.TooMany("too many failed attempts", retry_after=int(wait) + 1)
 
-        def find(conn: sa.Connection) -> sa.Row[Any] | None:
+        def find(conn: sa.Connection) -> sa.Row[str, str] | None:
             return conn.execute(
                 sa.select(accounts.c.id, accounts.c.password_hash).where(
                     accounts.c.email == email, accounts.c.disabled_ms.is_(None)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from ..errors import Unavailable
 from .migrate import migrate
@@ -52,7 +54,7 @@ def _engine(path: Path, *, reader: bool) -> sa.Engine:
         query_cache_size=2000,
     )
 
-    @sa.event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver shall not begin transactions by itself
         for pragma in (
@@ -65,7 +67,7 @@ def _engine(path: Path, *, reader: bool) -> sa.Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
-    @sa.event.listens_for(engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(conn: sa.Connection) -> None:
         conn.exec_driver_sql("BEGIN" if reader else "BEGIN IMMEDIATE")
 
@@ -74,7 +76,7 @@ def _engine(path: Path, *, reader: bool) -> sa.Engine:
 
 def _told(exc: BaseException) -> BaseException:
     """A database that cannot be used becomes 503; everything else stays what it is."""
-    if isinstance(exc, sa.exc.OperationalError):
+    if isinstance(exc, OperationalError):
         error = Unavailable(f"the database refused: {exc.orig}", code="storage", retry_after=2)
         error.__cause__ = exc
         return error
@@ -142,7 +144,7 @@ class SqliteStore:
         try:
             with self._readers.connect() as conn, conn.begin():
                 return unit(conn)
-        except sa.exc.OperationalError as exc:
+        except OperationalError as exc:
             raise _told(exc) from exc
 
     def _run(self) -> None:
