@@ -131,13 +131,17 @@ class ClickService:
         )
 
 
+_EXCLUDED = sa.select(room_viewers.c.excluded).where(
+    room_viewers.c.room_id == sa.bindparam("room"), room_viewers.c.viewer_id == sa.bindparam("viewer")
+)
+
+
 def excluded_of(conn: sa.Connection, room_id: str, viewer: str, test: bool) -> str:
     """Why a viewer's doings are left out of the room's report, as flagged when it joined; empty when they
     count."""
     if test:
         return "test"
-    key = (room_viewers.c.room_id == room_id) & (room_viewers.c.viewer_id == viewer)
-    return conn.scalar(sa.select(room_viewers.c.excluded).where(key)) or ""
+    return conn.scalar(_EXCLUDED, {"room": room_id, "viewer": viewer}) or ""
 
 
 def _load(conn: sa.Connection, click_id: str) -> Any:

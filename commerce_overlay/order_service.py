@@ -20,7 +20,8 @@ from streamserver.errors import BadRequest, Conflict, NotFound, StreamServerErro
 from streamserver.store import insert_ignore
 from streamserver.store.tables.commerce import order_lines, orders, payments
 from streamserver.store.tables.platform import idempotency_keys
-from streamserver.wire_shapes import BrandOrder, Order, OrderPage
+from streamserver.wire_shapes import BrandOrder, Order, OrderLine, OrderPage, OrderPayment
+from streamserver.wire_shapes import Money as MoneyShape
 
 from . import store_cards, store_orders, store_products
 from .bodies import OrderInput
@@ -37,6 +38,12 @@ RATE = Rate(burst=20, per_s=0.2)
 """Orders of one viewer."""
 MAX_EXPIRED = 200
 """Orders expired in one sweep; the rest wait for the next."""
+
+
+# Built once: putting a statement together costs more than running it.
+_INSERT_ORDER = orders.insert()
+_INSERT_LINES = order_lines.insert()
+_INSERT_PAYMENT = payments.insert()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,49 +96,45 @@ class OrderService:
             except OrderRefused as exc:
                 raise told(exc) from None
             _reserve(conn, built)
-            conn.execute(
-                orders.insert().values(
-                    id=order_id,
-                    seller_id=click.seller,
-                    room_id=click.room,
-                    show_id=click.show_id,
-                    click_id=click.click,
-                    card_id=click.card,
-                    viewer_id=click.viewer,
-                    state=OrderState.PLACED.value,
-                    currency=built.total.currency,
-                    subtotal_minor=built.subtotal.minor,
-                    discount_minor=built.discount.minor,
-                    shipping_minor=built.shipping.minor,
-                    tax_minor=built.tax.minor,
-                    total_minor=built.total.minor,
-                    refunded_minor=0,
-                    commission_minor=built.commission.minor,
-                    # A viewer may have been flagged after the click.
-                    excluded=click.excluded or excluded_of(conn, click.room, click.viewer, False),
-                    buyer_name=buyer.name,
-                    buyer_email=buyer.email,
-                    buyer_address=buyer.address,
-                    placed_ms=now,
-                    expires_ms=expires,
-                )
-            )
-            conn.execute(order_lines.insert(), _line_rows(order_id, built))
-            conn.execute(
-                payments.insert().values(
-                    id=trade_no,
-                    order_id=order_id,
-                    provider=provider,
-                    state=PaymentState.REQUIRES_PAYMENT_METHOD.value,
-                    attempt=0,
-                    amount_minor=built.total.minor,
-                    currency=built.total.currency,
-                    created_ms=now,
-                    updated_ms=now,
-                )
-            )
+            row = {
+                "id": order_id,
+                "seller_id": click.seller,
+                "room_id": click.room,
+                "show_id": click.show_id,
+                "click_id": click.click,
+                "card_id": click.card,
+                "viewer_id": click.viewer,
+                "state": OrderState.PLACED.value,
+                "currency": built.total.currency,
+                "subtotal_minor": built.subtotal.minor,
+                "discount_minor": built.discount.minor,
+                "shipping_minor": built.shipping.minor,
+                "tax_minor": built.tax.minor,
+                "total_minor": built.total.minor,
+                "commission_minor": built.commission.minor,
+                # A viewer may have been flagged after the click.
+                "excluded": click.excluded or excluded_of(conn, click.room, click.viewer, False),
+                "buyer_name": buyer.name,
+                "buyer_email": buyer.email,
+                "buyer_address": buyer.address,
+                "placed_ms": now,
+                "expires_ms": expires,
+            }
+            payment = {
+                "id": trade_no,
+                "order_id": order_id,
+                "provider": provider,
+                "state": PaymentState.REQUIRES_PAYMENT_METHOD.value,
+                "amount_minor": built.total.minor,
+                "currency": built.total.currency,
+                "created_ms": now,
+                "updated_ms": now,
+            }
+            conn.execute(_INSERT_ORDER, row)
+            conn.execute(_INSERT_LINES, _line_rows(order_id, built))
+            conn.execute(_INSERT_PAYMENT, payment)
             store_orders.tell_outbox(conn, event_id, "order.placed", order_id, now)
-            answer = msgspec.json.encode(store_orders.load_order(conn, order_id))
+            answer = msgspec.json.encode(_just_placed(order_id, trade_no, built, now, expires))
             settle(conn, scope, key, 201, answer)
             rooms = store_products.rooms_showing(conn, [line.product_id for line in built.lines])
             return Placed(answer, True, frozenset(rooms))
@@ -269,10 +272,14 @@ def claim(conn: sa.Connection, scope: str, key: str, body_hash: str, now_ms: int
     return bytes(known.response)
 
 
+_SETTLE = idempotency_keys.update().where(
+    idempotency_keys.c.scope == sa.bindparam("of"), idempotency_keys.c.key == sa.bindparam("named")
+)
+
+
 def settle(conn: sa.Connection, scope: str, key: str, status: int, answer: bytes) -> None:
     """Stores the answer that every repeat of the key gets."""
-    mine = (idempotency_keys.c.scope == scope) & (idempotency_keys.c.key == key)
-    conn.execute(idempotency_keys.update().where(mine).values(status=status, response=answer))
+    conn.execute(_SETTLE, {"of": scope, "named": key, "status": status, "response": answer})
 
 
 # ---- helpers ----
@@ -324,6 +331,36 @@ def _line_rows(order_id: str, built: BuiltOrder) -> list[dict[str, Any]]:
         }
         for i, line in enumerate(built.lines)
     ]
+
+
+def _just_placed(order_id: str, trade_no: str, built: BuiltOrder, now_ms: int, expires_ms: int) -> Order:
+    """What `store_orders.order_of` reads back, without reading it back."""
+    shape = store_products.shape
+    return Order(
+        id=order_id,
+        state=OrderState.PLACED.value,
+        lines=[
+            OrderLine(
+                sku=line.sku,
+                title=line.title,
+                quantity=line.quantity,
+                unit_price=shape(line.unit),
+                total=shape(line.total),
+            )
+            for line in built.lines
+        ],
+        subtotal=shape(built.subtotal),
+        discount=shape(built.discount),
+        shipping=shape(built.shipping),
+        tax=shape(built.tax),
+        total=shape(built.total),
+        refunded=MoneyShape(0, built.total.currency),
+        trade_no=trade_no,
+        payment=OrderPayment(state=PaymentState.REQUIRES_PAYMENT_METHOD.value, failure=None),
+        placed_ms=now_ms,
+        paid_ms=None,
+        expires_ms=expires_ms,
+    )
 
 
 def _follow(before: OrderState, step: OrderStep) -> OrderState:

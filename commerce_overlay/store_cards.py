@@ -33,6 +33,19 @@ class Bag:
         return next((card.id for card in self.cards if card.state in ("pinned", "explaining")), None)
 
 
+def _card_columns() -> sa.Select[Any]:
+    return sa.select(
+        *(column for column in products.c if column.key != "id"),
+        products.c.id.label("product_id"),
+        cards.c.id.label("card_id"),
+        cards.c.state,
+        cards.c.showing_id,
+        cards.c.position,
+        cards.c.price_minor.label("room_minor"),
+        cards.c.ver,
+    ).join(products, products.c.id == cards.c.product_id)
+
+
 def bump(conn: sa.Connection, room_id: str) -> int:
     """The bag's next version. On a database with concurrent writers this is also the room's lock: take it
     first."""
@@ -70,19 +83,6 @@ def bag(conn: sa.Connection, room_id: str, now_ms: int) -> Bag:
     return Bag(ver, tuple(shapes), min(until, default=None))
 
 
-def _card_columns() -> sa.Select[Any]:
-    return sa.select(
-        *(column for column in products.c if column.key != "id"),
-        products.c.id.label("product_id"),
-        cards.c.id.label("card_id"),
-        cards.c.state,
-        cards.c.showing_id,
-        cards.c.position,
-        cards.c.price_minor.label("room_minor"),
-        cards.c.ver,
-    ).join(products, products.c.id == cards.c.product_id)
-
-
 def card_of(row: Any, now_ms: int) -> tuple[Card, int | None]:
     """A row of `_card_columns` as a card, and when its price changes by itself."""
     price = store_products.price_of(row, now_ms, row.room_minor)
@@ -103,17 +103,23 @@ def card_of(row: Any, now_ms: int) -> tuple[Card, int | None]:
     return card, price.until_ms
 
 
+_SELLING = (
+    _card_columns()
+    .where(
+        cards.c.room_id == sa.bindparam("room"),
+        cards.c.state != CardState.REMOVED.value,
+        products.c.deleted_ms.is_(None),
+        products.c.sku.in_(sa.bindparam("skus", expanding=True)),
+    )
+    .order_by(cards.c.position.desc())
+)
+
+
 def selling(conn: sa.Connection, room_id: str, skus: Sequence[str]) -> dict[str, Any]:
     """The card rows through which a room sells these SKUs, the one on screen first where a product has
     several."""
-    query = _card_columns().where(
-        cards.c.room_id == room_id,
-        cards.c.state != CardState.REMOVED.value,
-        products.c.deleted_ms.is_(None),
-        products.c.sku.in_(list(skus)),
-    )
     found: dict[str, Any] = {}
-    for row in conn.execute(query.order_by(cards.c.position.desc())):
+    for row in conn.execute(_SELLING, {"room": room_id, "skus": list(skus)}):
         known = found.get(row.sku)
         if known is None or CardState(known.state) not in ON_SCREEN:
             found[row.sku] = row

@@ -158,12 +158,21 @@ def page(
 # ---- stock ----
 
 
+_RESERVE = (
+    products.update()
+    .where(
+        products.c.id == sa.bindparam("product"),
+        products.c.on_hand - products.c.reserved >= sa.bindparam("wanted"),
+        products.c.deleted_ms.is_(None),
+    )
+    .values(reserved=products.c.reserved + sa.bindparam("wanted"))
+)
+
+
 def reserve(conn: sa.Connection, product_id: str, quantity: int) -> bool:
     """Holds stock for a placed order; False when less is free. One guarded statement, so two buyers cannot
     both win."""
-    free = (products.c.on_hand - products.c.reserved >= quantity) & products.c.deleted_ms.is_(None)
-    statement = products.update().where(products.c.id == product_id, free)
-    return conn.execute(statement.values(reserved=products.c.reserved + quantity)).rowcount == 1
+    return conn.execute(_RESERVE, {"product": product_id, "wanted": quantity}).rowcount == 1
 
 
 def release(conn: sa.Connection, lines: Iterable[Any]) -> None:
@@ -202,10 +211,14 @@ def move(conn: sa.Connection, order_id: str, before: OrderState, after: OrderSta
     return conn.execute(statement.values(state=after.value, **values)).rowcount == 1
 
 
+_TELL = outbox.insert()
+
+
 def tell_outbox(conn: sa.Connection, event_id: str, kind: str, order_id: str, now_ms: int, **facts: Any) -> None:
     """The one durable event of a transition, in the transaction that makes it."""
     payload = msgspec.json.encode({"order": order_id, "at_ms": now_ms, **facts})
-    conn.execute(outbox.insert().values(id=event_id, kind=kind, key=order_id, payload=payload, created_ms=now_ms))
+    row = {"id": event_id, "kind": kind, "key": order_id, "payload": payload, "created_ms": now_ms}
+    conn.execute(_TELL, row)
 
 
 def book(conn: sa.Connection, transaction_id: str, transaction: Transaction, now_ms: int) -> None:

@@ -166,11 +166,16 @@ def set_values(conn: sa.Connection, product_id: str, values: dict[str, Any]) -> 
     return conn.execute(query.values(**values)).rowcount == 1
 
 
+_ROOMS_SHOWING = (
+    sa.select(cards.c.room_id)
+    .distinct()
+    .where(cards.c.product_id.in_(sa.bindparam("products", expanding=True)), cards.c.state != CardState.REMOVED.value)
+)
+
+
 def rooms_showing(conn: sa.Connection, product_ids: Sequence[str]) -> set[str]:
     """The rooms whose bag has one of these products."""
-    query = sa.select(cards.c.room_id).distinct()
-    query = query.where(cards.c.product_id.in_(list(product_ids)), cards.c.state != CardState.REMOVED.value)
-    return set(conn.scalars(query))
+    return set(conn.scalars(_ROOMS_SHOWING, {"products": list(product_ids)}))
 
 
 def owns_image(conn: sa.Connection, seller_id: str, address: str) -> bool:

@@ -61,9 +61,7 @@ async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         query = sa.select(sandbox_webhooks).order_by(sandbox_webhooks.c.seq)
         rows = await store.read(lambda conn: conn.execute(query).all())
         now = clock.now_ms() // 1000
-        return [
-            provider.webhook(webhooks.headers(KEYS, row.id, now, row.body), row.body, now) for row in rows
-        ]
+        return [provider.webhook(webhooks.headers(KEYS, row.id, now, row.body), row.body, now) for row in rows]
 
     yield Harness(
         provider,

@@ -1,4 +1,5 @@
-"""Orders under pressure: the same key from many sides, more buyers than stock, time running out, and what is refused."""
+"""Orders under pressure: the same key from many sides, more buyers than stock, time running out, and what is
+refused."""
 
 from __future__ import annotations
 
@@ -102,7 +103,9 @@ async def test_a_hundred_in_stock_are_sold_a_hundred_times(srv: Running, buyer: 
 
     async def one(i: int, quantity: int) -> int:
         viewer = ViewerId(f"viewer-{i}")
-        who = order_service.ClickContext(**{name: getattr(click, name) for name in click.__slots__} | {"viewer": viewer})
+        who = order_service.ClickContext(
+            **{name: getattr(click, name) for name in click.__slots__} | {"viewer": viewer}
+        )
         body = OrderInput(lines=[LineInput(sku=LAMP, quantity=quantity)], buyer=BuyerInput(**BUYER))
         try:
             await mine.orders.place(who, f"key-{i}-{seed}", body)
