@@ -31,8 +31,8 @@ export class UiNav extends PageElement {
 }
 
 export function langSwitch(): TemplateResult {
-  return html`<button type="button" class="btn btn-ghost btn-icon" aria-label=${tc("lang.switch")} title=${tc("lang.switch")}
-    lang=${lang() === "zh" ? "en" : "zh"} @click=${() => setLang(lang() === "zh" ? "en" : "zh")}>${tc("lang.short")}</button>`;
+  return html`<button type="button" class="btn btn-ghost btn-icon" title=${tc("lang.switch")}
+    lang=${lang() === "zh" ? "en" : "zh"} @click=${() => setLang(lang() === "zh" ? "en" : "zh")}><span aria-hidden="true">${tc("lang.short")}</span><span class="sr-only">${tc("lang.switch")}</span></button>`;
 }
 
 export function themeSwitch(redraw: () => void): TemplateResult {

@@ -100,7 +100,7 @@ class HubPage extends PageElement {
 
   private liveCard(room: Room): TemplateResult {
     const interrupted = room.state === "interrupted";
-    return html`<a class="card live-card" href="/r/${room.id}" aria-label=${t("watch", { title: room.title })}>
+    return html`<a class="card live-card" href="/r/${room.id}">
       <div class="poster">
         ${poster(room)}
         <div class="poster-top">

@@ -41,8 +41,7 @@ function stockNote(card: Card, plain: boolean): TemplateResult | typeof nothing 
 /** The pinned or explained card, bottom right over the picture. */
 export function productCard(card: Card, busy: boolean, open: (card: Card) => void): TemplateResult {
   const off = discount(card);
-  return html`<button type="button" class="product-card" data-card=${card.id} ?disabled=${busy}
-      aria-label=${t("card.open", { title: card.title, price: priceText(card) })} @click=${() => open(card)}>
+  return html`<button type="button" class="product-card" data-card=${card.id} ?disabled=${busy} @click=${() => open(card)}>
     <span class="pc-image">${picture(card)}${off ? html`<span class="pc-off num">${t("card.off", { percent: off })}</span>` : nothing}</span>
     <span class="pc-body">
       <span class="pc-flag ${card.state === "explaining" ? "is-live" : ""}">${card.state === "explaining" ? t("card.explaining") : t("card.pinned")}</span>
@@ -57,8 +56,7 @@ export function productCard(card: Card, busy: boolean, open: (card: Card) => voi
 /** A row of the bag. */
 export function bagRow(card: Card, number: number, busy: boolean, open: (card: Card) => void): TemplateResult {
   const off = discount(card);
-  return html`<li class="bag-row"><button type="button" class="bag-button" data-card=${card.id} ?disabled=${busy}
-      aria-label=${t("card.open", { title: card.title, price: priceText(card) })} @click=${() => open(card)}>
+  return html`<li class="bag-row"><button type="button" class="bag-button" data-card=${card.id} ?disabled=${busy} @click=${() => open(card)}>
     <span class="bag-image">${picture(card)}<span class="bag-number num" aria-hidden="true">${number}</span></span>
     <span class="bag-text">
       ${card.state === "pinned" || card.state === "explaining"

@@ -148,11 +148,11 @@ export class RoomChat extends PageElement {
       ${this.view?.pinnedLine ? html`<p class="pinned-line">${icon("pin")}<span class="sr-only">${t("chat.pinned")}: </span>
         <span><b>${this.view.pinnedLine.name}</b> ${this.view.pinnedLine.text}</span></p>` : nothing}
       <div class="chat-scroll">
-        <ol class="chat-lines" role="log" aria-live="off" aria-label=${t("chat")} tabindex="0" @scroll=${this.onScroll}>
-          ${chat.length === 0 && drafts.length === 0 ? html`<li class="chat-empty">${t("chat.empty")}</li>` : nothing}
+        <div class="chat-lines" role="log" aria-live="off" aria-label=${t("chat")} tabindex="0" @scroll=${this.onScroll}>
+          ${chat.length === 0 && drafts.length === 0 ? html`<p class="chat-empty">${t("chat.empty")}</p>` : nothing}
           ${repeat(chat, (line) => line.id, (line) => this.line(line, chat))}
           ${repeat(drafts, (draft) => draft.key, (draft) => this.draft(draft))}
-        </ol>
+        </div>
         ${this.unread > 0 ? html`<button type="button" class="new-pill" @click=${this.toEnd}>${icon("down")}${t("chat.new", { n: this.unread })}</button>` : nothing}
       </div>
       <div class="sr-only" aria-live="polite">${this.spoken.map((line) => html`<p>${line.name}: ${line.text}</p>`)}</div>
@@ -185,7 +185,7 @@ export class RoomChat extends PageElement {
   private line(line: Line, chat: readonly Line[]): TemplateResult {
     const own = line.viewer === this.view?.you?.viewer;
     const quoted = line.reply_to === undefined ? undefined : chat.find((other) => other.id === line.reply_to);
-    return html`<li class="line role-${line.role}" data-line=${line.id}>
+    return html`<div class="line role-${line.role}" data-line=${line.id}>
       ${avatar(line.name)}
       <div class="line-body">
         ${quoted ? html`<p class="line-quote truncate">${icon("reply")}${quoted.name}: ${quoted.text}</p>` : nothing}
@@ -194,15 +194,15 @@ export class RoomChat extends PageElement {
         ${line.role === "viewer" ? nothing : html`<span class="role-badge">${roleText(line.role)}</span>`}
         ${own ? html`<span class="own-badge">${t("you")}</span>` : nothing}
         <span class="line-text">${line.text}</span>
-      </div></li>`;
+      </div></div>`;
   }
 
   private draft(draft: Draft): TemplateResult {
-    return html`<li class="line is-draft ${draft.failed ? "is-failed" : ""}">${avatar(storedName() || "?")}
+    return html`<div class="line is-draft ${draft.failed ? "is-failed" : ""}">${avatar(storedName() || "?")}
       <div class="line-body"><span class="line-name">${storedName()}</span> <span class="line-text">${draft.text}</span>
         ${draft.failed
           ? html`<button type="button" class="line-failed" @click=${() => this.retry(draft)}>${icon("alert")}${t("chat.unsent")}: ${draft.failed}</button>`
-          : draft.line === null ? html`<span class="line-state">${t("chat.sending")}</span>` : nothing}</div></li>`;
+          : draft.line === null ? html`<span class="line-state">${t("chat.sending")}</span>` : nothing}</div></div>`;
   }
 
   private reply(line: Line): void {

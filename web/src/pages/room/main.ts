@@ -213,7 +213,7 @@ class RoomPage extends PageElement {
     return html`<nav class="actions" aria-label=${t("more")}>
       <button type="button" class="action action-bag" aria-label=${t("bag.count", { n })} title=${t("bag")} @click=${() => (this.layer = "bag")}>${icon("bag")}${n > 0 ? html`<span class="action-count num">${n}</span>` : nothing}</button>
       <button type="button" class="action" aria-label=${t("share")} title=${t("share")} @click=${() => (this.layer = "share")}>${icon("share")}</button>
-      <button type="button" class="action action-like" aria-label=${t("like")} title=${t("likes", { n: this.view.likes })} @click=${this.like}>${icon("heartFill")}<span class="action-note num" data-likes>${compact(this.view.likes + this.unsentLikes)}</span></button>
+      <button type="button" class="action action-like" title=${t("likes", { n: this.view.likes })} @click=${this.like}>${icon("heartFill")}<span class="sr-only">${t("like")}</span><span class="action-note num" data-likes>${compact(this.view.likes + this.unsentLikes)}</span></button>
     </nav>`;
   }
 
