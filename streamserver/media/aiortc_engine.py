@@ -195,6 +195,16 @@ class AiortcEngine:
     async def close(self, session: SessionId, reason: str = "deleted") -> None:
         self._end(self._find(session), reason, self._clock.monotonic(), goodbye=True)
 
+    async def end_room(self, room: RoomId) -> None:
+        now = self._clock.monotonic()
+        state = self.plane.rooms.get(room)
+        if state is None:
+            return
+        for peer in (state.pending, state.publisher):
+            if peer is not None:
+                self._end(peer, "room_ended", now, goodbye=True)
+        self._drop_room(state, now)
+
     def room_of(self, session: SessionId) -> tuple[RoomId, Role] | None:
         peer = self._sessions.get(session)
         return None if peer is None else (peer.room, peer.role)

@@ -105,7 +105,7 @@ class PublisherResumed:
 class PublisherStopped:
     """A publisher's session ended. Viewers stay for `EngineConfig.resume_s`.
 
-    `reason` is one of: deleted, left (it said goodbye), lost (silence), replaced, handshake, shutdown.
+    `reason` is one of: deleted, left (it said goodbye), lost (silence), replaced, room_ended, shutdown.
     """
 
     room: RoomId
@@ -124,7 +124,7 @@ class ViewerConnected:
 
 @dataclass(frozen=True, slots=True)
 class ViewerLeft:
-    """A viewer's session ended; reasons as in PublisherStopped, and `room_ended` when nobody came back to publish."""
+    """A viewer's session ended; reasons as in PublisherStopped, `room_ended` also when nobody came back to publish."""
 
     room: RoomId
     session: SessionId
@@ -235,6 +235,13 @@ class MediaEngine(Protocol):
 
     async def close(self, session: SessionId, reason: str = "deleted") -> None:
         """End a session and free all it had. Raises UnknownSession."""
+        ...
+
+    async def end_room(self, room: RoomId) -> None:
+        """The show is over: its publisher is stopped as `room_ended` and its viewers are let go at once.
+
+        A room without sessions is no error.
+        """
         ...
 
     def room_of(self, session: SessionId) -> tuple[RoomId, Role] | None:

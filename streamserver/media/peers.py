@@ -19,6 +19,7 @@ from streamserver.media.udp import Address, UdpPort
 
 MAX_PATHS: Final = 8
 MAX_SOURCES: Final = 8
+MAX_SSRCS: Final = 64  # libsrtp keeps state for each SSRC it ever opened a packet of
 PATH_SILENCE_S: Final = 3.0
 
 
@@ -57,6 +58,8 @@ class Peer:
     paths: dict[Path, float] = field(default_factory=dict[Path, float])
     """Validated by a check; the value is when the last one came."""
     srtp: Context | None = None
+    ssrcs: set[int] = field(default_factory=set[int])
+    """Whose packets were authentic so far, in RTP and RTCP."""
     closed: bool = False
 
     @property
@@ -66,6 +69,10 @@ class Peer:
     @property
     def connected(self) -> bool:
         return self.srtp is not None
+
+    def admits(self, ssrc: int) -> bool:
+        """Whether a packet of this SSRC may be opened at all: there is room for its state."""
+        return ssrc in self.ssrcs or len(self.ssrcs) < MAX_SSRCS
 
     def validated(self, path: Path, nominated: bool, now: float) -> bool:
         """Note a passed check; True when media now goes to another address than before.
@@ -121,6 +128,8 @@ class Source:
     incoming: Incoming
     stats: ReceptionStats
     gaps: GapTracker
+    last: float = 0.0
+    """When a packet last came."""
 
 
 @dataclass(eq=False, slots=True)
@@ -153,7 +162,8 @@ class Publisher(Peer):
                     self.remb = "goog-remb" in codec.feedback
 
     def source(self, ssrc: int, payload_type: int, seq: int) -> Source | None:
-        """The source of an authentic packet; None when the payload type was not negotiated or there are too many."""
+        """The source of an authentic packet, in place of the idlest one when there are too many; None when the
+        payload type was not negotiated."""
         known = self.sources.get(ssrc)
         incoming = self.incoming.get(payload_type)
         if incoming is None:
@@ -161,7 +171,9 @@ class Publisher(Peer):
         if known is not None:
             return known if known.incoming is incoming else None
         if len(self.sources) >= MAX_SOURCES:
-            return None
+            idle = min(self.sources.values(), key=lambda source: source.last)
+            del self.sources[idle.stats.ssrc]
+            self.primary = {kind: ssrc for kind, ssrc in self.primary.items() if ssrc != idle.stats.ssrc}
         source = Source(incoming, ReceptionStats(ssrc, CLOCK_HZ[incoming.codec], seq), GapTracker())
         self.sources[ssrc] = source
         return source

@@ -142,17 +142,22 @@ class Plane:
         if not publisher.budget.take(now):
             drops["policed"] += 1
             return
+        claimed = int.from_bytes(data[8:12], "big")
+        if not publisher.admits(claimed):
+            drops["too_many_ssrcs"] += 1
+            return
         context = publisher.srtp
         packet = context.unprotect(data) if context is not None else None
         if packet is None:
             drops["srtp"] += 1
             return
+        publisher.ssrcs.add(claimed)
         view = rtp.read_rtp(packet)
         source = None if view is None else publisher.source(view.ssrc, view.payload_type, view.seq)
         if view is None or source is None:
             drops["not_negotiated"] += 1
             return
-        publisher.seen = now
+        publisher.seen = source.last = now
         kind = source.incoming.kind
         self.counters.received[kind] += 1
         self.counters.received_bytes[kind] += len(data)
@@ -196,11 +201,16 @@ class Plane:
     # control in ------------------------------------------------------------------------------------------
 
     def _rtcp(self, peer: Peer, data: bytes, now: float) -> None:
+        claimed = int.from_bytes(data[4:8], "big")
+        if not peer.admits(claimed):
+            self.counters.drops["too_many_ssrcs"] += 1
+            return
         context = peer.srtp
         packet = context.unprotect_rtcp(data) if context is not None else None
         if packet is None:
             self.counters.drops["srtcp"] += 1
             return
+        peer.ssrcs.add(claimed)
         peer.seen = now
         room = self.rooms.get(peer.room)
         if room is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -521,3 +522,42 @@ async def test_the_time_line_is_the_one_that_viewers_see(harness: Harness) -> No
     assert timeline.timestamp == viewer.packets[-1].view.timestamp
     assert timeline.arrived_ms == pytest.approx(began)
     assert timeline.captured_ms is None
+
+
+async def test_a_room_is_ended_at_once_when_its_show_is_over(harness: Harness) -> None:
+    await harness.publisher()
+    viewer = await harness.viewer()
+    await harness.engine.end_room(ROOM)
+    await harness.engine.end_room(ROOM)
+    await harness.waiter.until(lambda: bool(harness.of(ViewerLeft)))
+    assert harness.of(PublisherStopped)[0].reason == harness.of(ViewerLeft)[0].reason == "room_ended"
+    assert not any(harness.engine.stats().gauges.values())
+    await viewer.until(lambda: bool(viewer.of(rtp.Bye)), "a goodbye")
+
+
+async def test_no_datagram_stops_the_others(harness: Harness) -> None:
+    """Noise from strangers, noise on a validated path, and authentic packets full of noise."""
+    dice = random.Random(7)
+    publisher, video = await harness.publisher()
+    viewer = await harness.viewer()
+    send(publisher, video.frame())
+    await viewer.count(4)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for _ in range(300):
+            noise = dice.randbytes(dice.randrange(1, 120))
+            for first in (0, 1, 22, 128, 130, 255):
+                stranger.sendto(bytes((first,)) + noise, publisher.peer._remote)
+            publisher.peer.send_raw(bytes((dice.choice((0, 1, 128, 144, 255)),)) + noise)
+            head = bytes((0x80 | dice.randrange(16), dice.choice((50, 102, 103, 111, 230))))
+            publisher.peer.send_rtp(head + dice.randbytes(10 + 4 * 15) + noise)
+            viewer.peer.send_rtcp(
+                b"\x81" + bytes((dice.choice((200, 201, 203, 205, 206)),)) + b"\x00\x01" + noise[:4] * 8
+            )
+            await asyncio.sleep(0)
+    video.keyframe_next = True
+    seen = len(viewer.packets)
+    send(publisher, video.frame())
+    await viewer.until(lambda: len(viewer.packets) >= seen + 4, "the stream after the noise")
+    assert harness.counter('media_dropped_packets_total{reason="failed"}') == 0
+    for reason in ("unvalidated", "not_negotiated", "too_many_ssrcs", "stun", "srtp"):
+        assert harness.counter(f'media_dropped_packets_total{{reason="{reason}"}}') > 0, reason
