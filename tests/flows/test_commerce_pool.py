@@ -42,7 +42,7 @@ def png(width: int = 60, height: int = 40) -> bytes:
 
 async def upload(who: Shopper, raw: bytes, status: int = 201) -> Any:
     form = aiohttp.FormData()
-    form.add_field("image", raw, filename="a.png", content_type="image/png")
+    form.add_field("image", io.BytesIO(raw), filename="a.png", content_type="image/png")
     return await who.call("POST", "/api/pool/images", status, data=form)
 
 
