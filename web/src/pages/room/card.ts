@@ -38,10 +38,10 @@ function stockNote(card: Card, plain: boolean): TemplateResult | typeof nothing 
   return plain ? html`<span class="pc-stock num">${t("card.stock", { n: card.stock })}</span>` : nothing;
 }
 
-/** The pinned or explained card, bottom right over the picture. */
+/** The pinned or explained card, bottom right over the picture. Busy, it is not disabled: that would lose the focus. */
 export function productCard(card: Card, busy: boolean, open: (card: Card) => void): TemplateResult {
   const off = discount(card);
-  return html`<button type="button" class="product-card" data-card=${card.id} ?disabled=${busy} @click=${() => open(card)}>
+  return html`<button type="button" class="product-card" data-card=${card.id} aria-busy=${busy ? "true" : "false"} @click=${() => open(card)}>
     <span class="pc-image">${picture(card)}${off ? html`<span class="pc-off num">${t("card.off", { percent: off })}</span>` : nothing}</span>
     <span class="pc-body">
       <span class="pc-flag ${card.state === "explaining" ? "is-live" : ""}">${card.state === "explaining" ? t("card.explaining") : t("card.pinned")}</span>
@@ -56,7 +56,7 @@ export function productCard(card: Card, busy: boolean, open: (card: Card) => voi
 /** A row of the bag. */
 export function bagRow(card: Card, number: number, busy: boolean, open: (card: Card) => void): TemplateResult {
   const off = discount(card);
-  return html`<li class="bag-row"><button type="button" class="bag-button" data-card=${card.id} ?disabled=${busy} @click=${() => open(card)}>
+  return html`<li class="bag-row"><button type="button" class="bag-button" data-card=${card.id} aria-busy=${busy ? "true" : "false"} @click=${() => open(card)}>
     <span class="bag-image">${picture(card)}<span class="bag-number num" aria-hidden="true">${number}</span></span>
     <span class="bag-text">
       ${card.state === "pinned" || card.state === "explaining"

@@ -57,6 +57,7 @@ class RoomPage extends PageElement {
   private boughtTimer: ReturnType<typeof setTimeout> | undefined;
   private offlineTimer: ReturnType<typeof setTimeout> | undefined;
   private lastTap = 0;
+  private trigger: string | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -141,6 +142,7 @@ class RoomPage extends PageElement {
     if (this.opening !== null) return;
     this.opening = card.id;
     try {
+      this.trigger = document.activeElement instanceof HTMLElement ? document.activeElement.dataset["card"] : undefined;
       this.opened = await cards.click(this.id_, card.id, card.showing ?? undefined);
       this.layer = "none";
     } catch (error) {
@@ -148,6 +150,13 @@ class RoomPage extends PageElement {
     } finally {
       this.opening = null;
     }
+  }
+
+  private closeShop(): void {
+    this.opened = null;
+    // The card was hidden while the shop was open, so the browser could not give the focus back to it.
+    const card = this.trigger;
+    if (card !== undefined) void this.updateComplete.then(() => this.querySelector<HTMLElement>(`.product-card[data-card="${CSS.escape(card)}"]`)?.focus());
   }
 
   private like(): void {
@@ -194,8 +203,8 @@ class RoomPage extends PageElement {
       </main>
       <ui-sheet .open=${this.layer === "bag"} heading=${t("bag")} @ui-close=${() => (this.layer = "none")}>${this.bag()}</ui-sheet>
       <room-share .open=${this.layer === "share"} room=${this.id_} heading=${title} @ui-close=${() => (this.layer = "none")}></room-share>
-      <shop-sheet .opened=${this.opened} @ui-close=${() => (this.opened = null)}></shop-sheet>
-      ${shopping ? html`<button type="button" class="return-bar" @click=${() => (this.opened = null)}><span class="return-live">${t("app.playing")}</span><span class="truncate">${title}</span><span class="return-go">${t("app.return")}</span></button>` : nothing}`;
+      <shop-sheet .opened=${this.opened} @ui-close=${this.closeShop}></shop-sheet>
+      ${shopping ? html`<button type="button" class="return-bar" @click=${this.closeShop}><span class="return-live">${t("app.playing")}</span><span class="truncate">${title}</span><span class="return-go">${t("app.return")}</span></button>` : nothing}`;
   }
 
   private head(title: string): TemplateResult {
