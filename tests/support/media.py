@@ -27,7 +27,7 @@ Event = TypeVar("Event")
 async def settle(true: Callable[[], bool]) -> None:
     """Give the loop its turn until `true()`: for what an engine counts but does not tell."""
     async with asyncio.timeout(LIMIT_S):
-        while not true():  # noqa: ASYNC110  counters have no event
+        while not true():
             await asyncio.sleep(0)
 
 
