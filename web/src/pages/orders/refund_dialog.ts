@@ -94,7 +94,7 @@ export class RefundDialog extends PageElement {
       </fieldset>
       ${this.partial ? field({ id: "refund-amount", label: `${t("refund.amount")} (${left.currency})`, hint: t("refund.max", { amount: amount(left) }), error: this.error }, (f) => html`<input
         class="input num" inputmode="decimal" autocomplete="off" id=${f.id} aria-describedby=${f.describedBy} aria-invalid=${f.invalid}
-        .value=${this.typed} @input=${(event: InputEvent) => (this.typed = (event.target as HTMLInputElement).value)} />`) : nothing}
+        .value=${this.typed} @input=${(event: InputEvent) => { this.typed = (event.target as HTMLInputElement).value; this.error = undefined; }} />`) : nothing}
       ${field({ id: "refund-reason", label: t("refund.reason"), optional: true }, (f) => html`<input class="input" maxlength="200" id=${f.id} aria-describedby=${f.describedBy}
         .value=${this.reason} @input=${(event: InputEvent) => (this.reason = (event.target as HTMLInputElement).value)} />`)}
       <p class="small muted">${t("refund.note")}</p>

@@ -16,6 +16,9 @@ const AFTER_MS = 15 * 60_000;
 const NARROW = 320;
 const PRINT_WIDTH = 1200;
 const LABEL_PX = 52;
+const WIDEST_BAR = 28;
+// A line through one or two minutes needs its points marked to be seen.
+const FEW_BINS = 30;
 
 interface Series {
   readonly bins: Bins;
@@ -162,8 +165,10 @@ export class ReportCurves extends PageElement {
     const most = marks.at(-1) ?? 1;
     const y = (value: number): number => 6 + (SALES_H - 6) * (1 - value / most);
     const slot = this.step() / series.order.length;
-    const body = svg`${series.order.map((value, index) => value === 0 ? nothing : svg`<rect class="bar-order" x=${this.left + index * slot + slot * 0.12} y=${y(value)} width=${Math.max(1, slot * 0.76)} height=${SALES_H - y(value)}></rect>`)}
-      <path class="line-click" d=${linePath(series.click, (index) => this.left + (index + 0.5) * slot, y)}></path>`;
+    const bar = Math.max(1, Math.min(WIDEST_BAR, slot * 0.76));
+    const dots = series.click.length > FEW_BINS ? nothing : series.click.map((value, index) => svg`<circle class="dot-click" cx=${this.left + (index + 0.5) * slot} cy=${y(value)} r="3.5"></circle>`);
+    const body = svg`${series.order.map((value, index) => value === 0 ? nothing : svg`<rect class="bar-order" x=${this.left + (index + 0.5) * slot - bar / 2} y=${y(value)} width=${bar} height=${SALES_H - y(value)}></rect>`)}
+      <path class="line-click" d=${linePath(series.click, (index) => this.left + (index + 0.5) * slot, y)}></path>${dots}`;
     return this.frame(series, SALES_H, at, marks, (value) => this.money(value, true), body, `${t("curve.order")}, ${t("curve.click")}`, false);
   }
 
@@ -173,7 +178,8 @@ export class ReportCurves extends PageElement {
     const y = (value: number): number => 6 + (AUDIENCE_H - 6) * (1 - value / most);
     const slot = this.step() / series.peak.length;
     const x = (index: number): number => this.left + (index + 0.5) * slot;
-    const body = svg`<path class="line-peak" d=${linePath(series.peak, x, y)}></path><path class="line-average" d=${linePath(series.average, x, y)}></path>`;
+    const dots = series.peak.length > FEW_BINS ? nothing : series.peak.map((value, index) => value === null ? nothing : svg`<circle class="dot-peak" cx=${x(index)} cy=${y(value)} r="3.5"></circle>`);
+    const body = svg`<path class="line-peak" d=${linePath(series.peak, x, y)}></path><path class="line-average" d=${linePath(series.average, x, y)}></path>${dots}`;
     return this.frame(series, AUDIENCE_H, at, marks, count, body, t("curve.audience"), true);
   }
 

@@ -30,6 +30,7 @@ describe("logarithmic axis", () => {
     expect(logEnds([0.03, 40])).toEqual([0.02, 50]);
     expect(logEnds([])).toEqual([0.5, 5]);
     expect(logTicks(0.5, 20)).toEqual([0.5, 1, 2, 5, 10, 20]);
+    expect(logTicks(0.01, 1000)).toEqual([0.01, 0.1, 1, 10, 100, 1000]);
   });
   it("puts equal factors at equal distances and keeps strangers at its ends", () => {
     expect(logPlace(1, 0.1, 10, 200)).toBeCloseTo(100);

@@ -34,15 +34,18 @@ export function logEnds(values: readonly number[]): [number, number] {
   return [down, up];
 }
 
-/** 1, 2, 5, 10, … inside a logarithmic axis. */
-export function logTicks(low: number, high: number): number[] {
+const MOST_LOG_TICKS = 8;
+
+/** 1, 2, 5, 10, … inside a logarithmic axis; only powers of ten where those would crowd. */
+export function logTicks(low: number, high: number, factors: readonly number[] = [1, 2, 5]): number[] {
   const result: number[] = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
-    for (const factor of [1, 2, 5]) {
+    for (const factor of factors) {
       const value = Number((factor * 10 ** power).toPrecision(6));
       if (value >= low * 0.999 && value <= high * 1.001) result.push(value);
     }
   }
+  if (result.length > MOST_LOG_TICKS && factors.length > 1) return logTicks(low, high, [1]);
   return result;
 }
 

@@ -28,16 +28,20 @@ export class StudioChat extends PageElement {
   @state() private muted: ReadonlySet<string> = new Set();
   @state() private banned: ReadonlySet<string> = new Set();
   private follow = true;
+  // One's own line is wanted on screen, wherever one was reading.
+  private sent = false;
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!changed.has("lines")) return;
     const list = this.querySelector<HTMLElement>(".chat-lines");
-    this.follow = list === null || list.scrollHeight - list.scrollTop - list.clientHeight < AT_END_PX;
+    this.follow = this.sent || list === null || list.scrollHeight - list.scrollTop - list.clientHeight < AT_END_PX;
     if (!this.follow && (changed.get("lines")?.length ?? 0) > 0) this.unseen = true;
   }
 
   protected override updated(changed: PropertyValues<this>): void {
-    if (changed.has("lines") && this.follow) this.toEnd();
+    if (!changed.has("lines") || !this.follow) return;
+    this.toEnd();
+    this.sent = false;
   }
 
   private toEnd(): void {
@@ -55,7 +59,7 @@ export class StudioChat extends PageElement {
     const text = this.text.trim();
     if (text === "") return;
     this.text = "";
-    this.follow = true;
+    this.sent = true;
     try {
       await this.socket.chat(text);
     } catch (error) {
