@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from playwright.async_api import FrameLocator, Page, expect
@@ -20,13 +21,8 @@ async def sign_in(page: Page, url: str, demo: DemoSecrets, then: str) -> None:
 
 async def go_live(page: Page) -> None:
     """On a room's control page: camera on, live, and the stage says so."""
-    # A browser that was allowed before shows the preview at once; otherwise the stage asks first.
-    preview = page.get_by_text("Preview", exact=True)
-    turn_on = page.get_by_role("button", name="Turn on camera and microphone")
-    await expect(preview.or_(turn_on).first).to_be_visible()
-    if await turn_on.is_visible():
-        await turn_on.click()
-    await expect(preview).to_be_visible()
+    # Where camera and microphone were allowed before, as in these contexts, the preview opens by itself.
+    await expect(page.get_by_text("Preview", exact=True)).to_be_visible()
     await page.get_by_role("button", name=re.compile("Go live|Resume the show")).click()
     await expect(page.get_by_text("LIVE", exact=False).first).to_be_visible()
 
@@ -55,11 +51,19 @@ async def say(page: Page, text: str, nickname: str) -> None:
         await label.fill(nickname)
         await page.get_by_role("button", name="Join the chat").click()
     await expect(line).to_be_visible()
+    await box.blur()  # while somebody types on a phone, the row of buttons makes room for the text
 
 
 async def open_card(page: Page, title: str) -> FrameLocator:
     """Taps the card at the bottom right; the mini-app's frame."""
     await page.get_by_role("button", name=re.compile(f"^Open {title}")).first.click()
+    return page.frame_locator("iframe").first
+
+
+async def open_from_bag(page: Page, title: str) -> FrameLocator:
+    """Opens the product bag and taps a product there; the mini-app's frame."""
+    await page.get_by_role("button", name=re.compile("Product bag")).first.click()
+    await page.get_by_role("listitem").filter(has_text=title).get_by_role("button").click()
     return page.frame_locator("iframe").first
 
 
@@ -86,3 +90,29 @@ async def pay(page: Page, number: str) -> None:
     await frame.get_by_label("Security code").fill("123")
     await frame.get_by_label("Name on card").fill("Lin Yue")
     await frame.get_by_role("button", name=re.compile("^Pay ")).click()
+
+
+_CARD_SHOWN = """(title) => new Promise((resolve) => {
+  const deep = function* (root) {
+    for (const el of root.querySelectorAll('*')) { yield el; if (el.shadowRoot) yield* deep(el.shadowRoot); }
+  };
+  const look = () => {
+    for (const el of deep(document))
+      if (el.tagName === 'BUTTON' && (el.ariaLabel ?? '').startsWith(`Open ${title}`) && el.getClientRects().length)
+        return resolve(Date.now());
+    requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+
+async def pin_and_time(studio: Page, viewer: Page, title: str) -> float:
+    """Pins a product that is not on screen; milliseconds from the click to the card being laid out at the viewer.
+
+    Both times are taken inside the pages, on the one clock of this machine: Playwright's own polling is not counted.
+    """
+    shown = asyncio.ensure_future(viewer.evaluate(_CARD_SHOWN, title))
+    await studio.evaluate("addEventListener('click', () => (window.clickedAt = Date.now()), {capture: true, once: true})")
+    row = studio.get_by_role("listitem").filter(has_text=title)
+    await row.get_by_role("button", name="Pin", exact=True).first.click()
+    return await asyncio.wait_for(shown, 20) - await studio.evaluate("window.clickedAt")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright
 
@@ -24,6 +28,8 @@ FLAGS = (
     "--no-first-run",
 )
 
+RESULTS = Path(__file__).parents[2] / "test-results"
+
 PHONE = {"width": 390, "height": 844}
 LAPTOP = {"width": 1280, "height": 800}
 
@@ -39,8 +45,21 @@ async def browser(executable: str) -> AsyncIterator[Browser]:
             launched = await play.chromium.launch(**options)  # type: ignore[arg-type]
         try:
             yield launched
+        except BaseException:
+            await _keep_pictures(launched)
+            raise
         finally:
             await launched.close()
+
+
+async def _keep_pictures(launched: Browser) -> None:
+    """What every page looked like when a test failed, in test-results/."""
+    RESULTS.mkdir(exist_ok=True)
+    test = re.sub(r"\W+", "-", os.environ.get("PYTEST_CURRENT_TEST", "test").split(" ")[0])[-80:]
+    pages = [page for made in launched.contexts for page in made.pages]
+    for number, page in enumerate(pages):
+        with contextlib.suppress(Error):
+            await page.screenshot(path=RESULTS / f"{test}-{number}.png", timeout=5000)
 
 
 class Watched:

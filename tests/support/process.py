@@ -17,7 +17,7 @@ import aiohttp
 from streamserver.demo import DemoSecrets
 
 ROOT = Path(__file__).parents[2]
-START_S = 30.0
+START_S = 90.0
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
