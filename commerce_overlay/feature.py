@@ -14,6 +14,7 @@ from . import demo, routes_cards, routes_orders, routes_payments, routes_pool, r
 from .card_service import CardService
 from .click_service import ClickService
 from .commerce_metrics import CommerceMetrics
+from .housekeeping import Housekeeping
 from .images import Images
 from .impressions import Impressions
 from .numbers import LiveNumbers
@@ -65,6 +66,7 @@ class Commerce:
         self.payments = PaymentService(server, self.providers, self.orders, self.tell, self.metrics)
         self.refunds = RefundService(server, self.providers, self.payments, self.metrics)
         self.reports = Reports(server)
+        self.housekeeping = Housekeeping(server)
 
 
 commerce_key: web.AppKey[Commerce] = web.AppKey("commerce", Commerce)
@@ -88,6 +90,7 @@ def setup(server: Server) -> None:
         server.spawn(commerce.payments.run(), name="payments")
         server.spawn(commerce.refunds.run(), name="refunds")
         server.spawn(commerce.delivery.run(), name="sandbox-webhooks")
+        server.spawn(commerce.housekeeping.run(), name="housekeeping")
         yield
 
     server.app.cleanup_ctx.append(background)

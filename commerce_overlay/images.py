@@ -89,7 +89,12 @@ class Images:
         rarely."""
         while True:
             self._woken.clear()
-            if not await self.fetch_one():
+            try:
+                found = await self.fetch_one()
+            except Unavailable as exc:
+                log.warning("images_postponed", extra={"reason": exc.detail})
+                found = False
+            if not found:
                 try:
                     await asyncio.wait_for(self._woken.wait(), IDLE_S)
                 except TimeoutError:
@@ -132,14 +137,14 @@ class Images:
 
 
 async def _in_child(raw: bytes) -> tuple[int, int, bytes]:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",  # nothing but the interpreter's own packages can be imported there
-        str(CHILD),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    pipe = asyncio.subprocess.PIPE
+    try:
+        # -I: nothing but the interpreter's own packages can be imported there.
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", str(CHILD), stdin=pipe, stdout=pipe, stderr=pipe
+        )
+    except OSError as exc:
+        raise Unavailable(f"no process for decoding: {exc.strerror}", code="busy", retry_after=5) from None
     try:
         out, told = await asyncio.wait_for(child.communicate(raw), DECODE_S)
     except TimeoutError:

@@ -211,7 +211,7 @@ class PaymentService:
         if applied.paid or applied.refunded or applied.given_up:
             self._tell.stock_moved(applied.rooms)
             self._tell.numbers_moved(applied.room)
-        if applied.paid:
+        if applied.paid and not applied.excluded:  # a brand's own test purchase shall not move a crowd
             await self._tell.bought(applied.room, applied.buyer_name, applied.lines, now_ms)
 
     # ---- time ----

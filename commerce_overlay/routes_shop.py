@@ -73,7 +73,6 @@ def setup(commerce: Commerce) -> None:
         return respond(await server.store.read(unit))
 
     async def place(request: web.Request) -> web.Response:
-        server.refuse_when_draining()
         click = await verify(request)
         key = idempotency_key(request)
         wanted = await json_body(request, OrderInput)

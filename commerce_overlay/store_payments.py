@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from streamserver.store.tables.commerce import ledger_transactions, orders, payments, refunds
+from streamserver.store.tables.commerce import ledger_transactions, payments, refunds
 from streamserver.wire_shapes import Order
 
 from . import ledger, store_orders, store_products
@@ -35,6 +35,7 @@ class Applied:
     room: str
     viewer: str
     buyer_name: str
+    excluded: str
     lines: Sequence[Any]
     rooms: frozenset[str]
     changed: bool
@@ -105,6 +106,7 @@ def apply(
         room=row.room_id,
         viewer=row.viewer_id,
         buyer_name=row.buyer_name,
+        excluded=row.excluded,
         lines=lines,
         rooms=frozenset(store_products.rooms_showing(conn, [line.product_id for line in lines]) if moved else ()),
         changed=after != before,
@@ -278,7 +280,3 @@ def fail_refund(conn: sa.Connection, refund_id: str, now_ms: int) -> None:
     """The provider refused a refund for good."""
     mine = (refunds.c.id == refund_id) & (refunds.c.state == "requested")
     conn.execute(refunds.update().where(mine).values(state="failed", at_ms=now_ms))
-
-
-def order_seller(conn: sa.Connection, order_id: str) -> str | None:
-    return conn.scalar(sa.select(orders.c.seller_id).where(orders.c.id == order_id))

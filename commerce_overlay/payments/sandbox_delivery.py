@@ -11,6 +11,7 @@ import aiohttp
 import sqlalchemy as sa
 
 from streamserver.clock import Clock
+from streamserver.errors import Unavailable
 from streamserver.store import Store
 from streamserver.store.tables.commerce import sandbox_webhooks
 
@@ -49,7 +50,12 @@ class WebhookDelivery:
         async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
             while True:
                 self._woken.clear()
-                wait = await self._round(session)
+                try:
+                    wait = await self._round(session)
+                except Unavailable as exc:
+                    # The database is full or busy; nothing is marked, so nothing is lost.
+                    log.warning("webhooks_postponed", extra={"reason": exc.detail})
+                    wait = 1.0
                 if wait > 0:
                     try:
                         await asyncio.wait_for(self._woken.wait(), wait)
@@ -82,9 +88,7 @@ class WebhookDelivery:
                     values["done_ms"] = done
                 else:
                     values["due_ms"] = done + RETRY_MS[row["attempts"]]
-                conn.execute(
-                    sandbox_webhooks.update().where(sandbox_webhooks.c.seq == row["seq"]).values(**values)
-                )
+                conn.execute(sandbox_webhooks.update().where(sandbox_webhooks.c.seq == row["seq"]).values(**values))
 
         await self._store.write(mark)
         for row, taken in zip(rows, answers, strict=True):
@@ -100,9 +104,7 @@ class WebhookDelivery:
         headers = webhooks.headers(self._secrets(), row["id"], signed_s, body)
         headers["Content-Type"] = "application/json"
         try:
-            async with session.post(
-                self._url(), data=body, headers=headers, allow_redirects=False
-            ) as response:
+            async with session.post(self._url(), data=body, headers=headers, allow_redirects=False) as response:
                 return 200 <= response.status < 300 or response.status == 410
         except (TimeoutError, aiohttp.ClientError) as exc:
             log.info("webhook_retry", extra={"webhook": row["id"], "reason": type(exc).__name__})

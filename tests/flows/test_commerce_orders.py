@@ -21,6 +21,7 @@ from streamserver.clock import SystemClock
 from streamserver.errors import Conflict
 from streamserver.ids import ViewerId
 from streamserver.store.tables.commerce import orders, products
+from streamserver.store.tables.platform import sessions as srv_sessions
 from tests.support.server import Running, running_server
 from tests.support.shop import BUYER, Shopper, shopper
 
@@ -232,3 +233,21 @@ async def test_a_brand_cancels_an_open_order_and_fulfils_a_paid_one_once(srv: Ru
     assert (await brand.call("POST", f"/api/orders/{paid['id']}/cancel", 409))["code"] == "bad_transition"
     assert (await brand.call("POST", f"/api/orders/{paid['id']}/fulfil"))["state"] == "fulfilled"
     await brand.call("POST", f"/api/orders/{paid['id']}/fulfil", 409)
+
+
+async def test_the_answer_to_a_placement_is_what_is_stored(srv: Running, buyer: Shopper) -> None:
+    order = await buyer.order(LAMP, 2)
+    assert await buyer.call("GET", f"/api/shop/shop/orders/{order['id']}", headers=buyer.authorised) == order
+
+
+async def test_what_has_served_its_purpose_goes_and_money_stays(srv: Running, buyer: Shopper) -> None:
+    order = await buyer.buy(LAMP)
+    assert await commerce(srv).housekeeping.sweep() == 0
+    step(srv, 61 * 24 * 3600)
+    # The order's key; the receipts and deliveries of its two webhooks.
+    assert await commerce(srv).housekeeping.sweep() == 5
+    brand = Shopper(srv.brand_client)
+    setting = sa.update(srv_sessions).values(expires_ms=srv.server.clock.now_ms() + 10**9)
+    await srv.server.store.write(lambda conn: conn.execute(setting))
+    found = await brand.call("GET", f"/api/orders/{order['id']}")
+    assert found["state"] == "paid" and len(found["ledger"]) == 4
