@@ -14,7 +14,9 @@ window.peer = {
     return this.post(`/whip/${room}`);
   },
 
-  async watch(room) {
+  // `port`: reach the server through a relay on that port.
+  async watch(room, port) {
+    this.port = port;
     this.pc = new RTCPeerConnection();
     const stream = new MediaStream();
     document.querySelector("video").srcObject = stream;
@@ -33,7 +35,9 @@ window.peer = {
     if (answer.status === 201) {
       this.resource = answer.headers.get("Location");
       this.tag = answer.headers.get("ETag");
-      await this.pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+      const sdp = await answer.text();
+      const routed = this.port ? sdp.replace(/(a=candidate:.* 127\.0\.0\.1) \d+ /g, `$1 ${this.port} `) : sdp;
+      await this.pc.setRemoteDescription({ type: "answer", sdp: routed });
     }
     return answer.status;
   },

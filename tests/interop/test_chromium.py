@@ -13,6 +13,7 @@ from playwright.async_api import BrowserContext, Page
 from loadtest.publisher import Publisher
 from loadtest.viewer import Viewer
 from tests.support.browser import browser
+from tests.support.relay import relay_to
 from tests.support.whip_server import KEY, WhipServer, whip_server
 
 pytestmark = pytest.mark.browser
@@ -105,3 +106,22 @@ async def test_browser_and_aiortc_understand_each_other(server: WhipServer, cont
         await viewer.frames(20, LIMIT_S)
     await asyncio.gather(*(one.evaluate("() => peer.end()") for one in (page, studio)))
     assert server.engine.stats().gauges['media_sessions{role="viewer"}'] == 0
+
+
+@pytest.mark.parametrize("loss", [0.05, 0.10])
+async def test_lost_packets_are_sent_again(server: WhipServer, context: BrowserContext, loss: float) -> None:
+    """The picture goes on although one packet in twenty, or in ten, never arrives the first time."""
+    studio, page = await open_peer(context, server), await open_peer(context, server)
+    assert await studio.evaluate("([room, key]) => peer.publish(room, key)", ["demo", KEY]) == 201
+    async with relay_to(server.engine.candidates[0]) as relay:
+        assert await page.evaluate("([room, port]) => peer.watch(room, port)", ["demo", relay.port]) == 201
+        await more_frames(page)
+        relay.loss = loss
+        facts = await more_frames(page, 150)
+        assert relay.lost > 5, "nothing was lost: the test shows nothing"
+        assert facts["nackCount"] > 0
+        hits = server.engine.stats().counters['media_retransmissions_total{result="hit"}']
+        assert hits >= relay.lost / 2
+        relay.loss = 0
+        facts = await more_frames(page, 30)
+        assert facts["framesDropped"] <= facts["framesDecoded"] * 0.05
