@@ -1,6 +1,9 @@
 """The demo show: `python -m loadtest.show --url http://HOST:PORT --room demo --key KEY` publishes until it is ended.
 
-It comes back by itself when the server restarts, and leaves on SIGTERM or when the process that started it is gone.
+It comes back by itself when the server restarts. It leaves on SIGTERM, when the process that started it is gone, and
+for good when a person takes the stage or ends the show: a demo never competes with the one it is shown to.
+
+With the demo brand's e-mail address and password in the environment it also puts the first product on screen.
 """
 
 from __future__ import annotations
@@ -58,12 +61,49 @@ async def _publish_once(arguments: argparse.Namespace, ended: asyncio.Event) -> 
         codec=arguments.codec,
     ) as publisher:
         log.info("publishing to %s", url)
+        await _show_a_product(arguments)
         waits = [asyncio.create_task(event.wait()) for event in (ended, publisher.ended)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+async def _stage_is_taken(arguments: argparse.Namespace) -> bool:
+    """After our session ended: whether the room is live without us, or over. An unreachable server is neither."""
+    try:
+        async with _client(arguments) as client, client.get(f"/api/rooms/{quote(arguments.room, safe='')}") as answer:
+            return answer.status == 200 and (await answer.json())["state"] in ("live", "ended")
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return False
+
+
+async def _show_a_product(arguments: argparse.Namespace) -> None:
+    """Pins the first card through the studio's API where nothing is on screen yet."""
+    email, password = (os.environ.get(f"STREAMSERVER_DEMO_{name}", "") for name in ("EMAIL", "PASSWORD"))
+    if not (email and password):
+        return
+    cards = f"/api/rooms/{quote(arguments.room, safe='')}/cards"
+    try:
+        async with _client(arguments) as client:
+            async with client.post("/api/auth/sign-in", json={"email": email, "password": password}) as answer:
+                answer.raise_for_status()
+            async with client.get(cards) as answer:
+                shown = (await answer.json())["cards"]
+            if shown and not any(card["showing"] for card in shown):
+                async with client.post(f"{cards}/{shown[0]['id']}/pin") as answer:
+                    answer.raise_for_status()
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        log.warning("no product was put on screen: %s", error)
+
+
+def _client(arguments: argparse.Namespace) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        arguments.url.rstrip("/"),
+        timeout=aiohttp.ClientTimeout(total=10),
+        cookie_jar=aiohttp.CookieJar(unsafe=True),  # cookies of a server named by its address
+    )
 
 
 async def _watch_parent(ended: asyncio.Event) -> None:
@@ -94,6 +134,9 @@ async def run(arguments: argparse.Namespace) -> int:
                 log.warning("refused for now: %s", refused)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 log.warning("no server yet: %s", error)
+            if not ended.is_set() and await _stage_is_taken(arguments):
+                log.info("somebody else is live, or the show was ended: leaving")
+                return 0
             if loop.time() - began > _STEADY_S:
                 wait = _FIRST_WAIT_S
             try:

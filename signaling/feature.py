@@ -20,6 +20,8 @@ from .whip import setup_whip
 def setup(server: Server) -> None:
     setup_whip(server)
     setup_realtime(server)
+    # An encoder that goes on sending after its show was ended is sent away.
+    server.rooms.on_ended.append(server.engine.end_room)
 
     async def media_events(_app: web.Application) -> None:
         # Subscribed before anything listens, so that no publisher's first event is missed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
 
@@ -45,7 +45,8 @@ class RoomService:
         self._resume_window_ms = round(resume_window_s * 1000)
         self._publishing: dict[RoomId, SessionId] = {}
         self._interrupted_ms: dict[RoomId, int] = {}
-        self.on_ended: list[Callable[[RoomId], None]] = []
+        self.on_ended: list[Callable[[RoomId], Awaitable[None]]] = []
+        """Called when a show has ended, by request or because nobody came back."""
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
@@ -203,7 +204,7 @@ class RoomService:
         self._publishing.pop(room_id, None)
         row = await self._apply(room_id, RoomEvent.END_REQUESTED)
         for told in self.on_ended:
-            told(room_id)
+            await told(room_id)
         return row
 
     async def _apply(self, room_id: RoomId, event: RoomEvent) -> RoomRow:
@@ -295,7 +296,7 @@ class RoomService:
             if now - since >= self._resume_window_ms:
                 await self._apply(room_id, RoomEvent.RESUME_WINDOW_PASSED)
                 for told in self.on_ended:
-                    told(room_id)
+                    await told(room_id)
 
 
 def new_stream_key() -> str:

@@ -18,7 +18,7 @@ import uvloop
 
 from config.settings import ENV_PREFIX, Settings, SettingsError, describe, load
 
-from .logs import setup_logs
+from .logs import hide, setup_logs
 from .server import Server, Setup
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,9 @@ async def _serve(settings: Settings, features: Sequence[Setup], *, show: bool) -
     except (OSError, SettingsError) as exc:
         print(f"streamserver: cannot start: {exc}", file=sys.stderr)
         return 1
+    if server.demo.hint is not None:
+        hide(server.demo.hint.stream_key)
+        hide(server.demo.hint.password)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -123,7 +126,12 @@ async def _start_show(server: Server) -> asyncio.subprocess.Process:
         "--room",
         server.demo.hint.room,
         # In the environment and not in the command line, which every user of the machine can read.
-        env={**os.environ, "STREAMSERVER_DEMO_KEY": server.demo.hint.stream_key},
+        env={
+            **os.environ,
+            "STREAMSERVER_DEMO_KEY": server.demo.hint.stream_key,
+            "STREAMSERVER_DEMO_EMAIL": server.demo.hint.email,
+            "STREAMSERVER_DEMO_PASSWORD": server.demo.hint.password,
+        },
         cwd=Path(__file__).parent.parent,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
