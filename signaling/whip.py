@@ -96,7 +96,10 @@ class _Endpoint:
         return web.Response(status=200)
 
     async def options_collection(self, request: web.Request) -> web.Response:
-        return web.Response(status=204, headers={**_PREFLIGHT, "Accept-Post": SDP, "Allow": "POST, OPTIONS"})
+        headers = {**_PREFLIGHT, "Accept-Post": SDP, "Allow": "POST, OPTIONS"}
+        if self._links:
+            headers["Link"] = self._links  # clients of older drafts ask for their ICE servers here
+        return web.Response(status=204, headers=headers)
 
     async def options_member(self, request: web.Request) -> web.Response:
         headers = {**_PREFLIGHT, "Accept-Patch": FRAGMENT, "Allow": "PATCH, DELETE, OPTIONS"}

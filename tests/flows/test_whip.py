@@ -147,6 +147,7 @@ async def test_options_say_what_is_taken(client: aiohttp.ClientSession) -> None:
     async with client.options("/whip/demo", headers={"Origin": "https://studio.example"}) as answer:
         assert answer.status == 204
         assert answer.headers["Accept-Post"] == "application/sdp"
+        assert answer.headers["Link"] == f'<{ICE_SERVERS[0]}>; rel="ice-server"'
         assert "POST" in answer.headers["Access-Control-Allow-Methods"]
         assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
     async with client.options("/whep/demo/anything") as answer:
