@@ -9,9 +9,8 @@ from aiohttp import web
 
 from streamserver import errors, wire
 from streamserver.auth import Account, Role
-from streamserver.ids import RoomId
 from streamserver.members import Turned
-from streamserver.plaintext import guest_name, person_name
+from streamserver.plaintext import Words, guest_name, person_name
 from streamserver.room_rows import RoomRow
 from streamserver.server import Server
 
@@ -32,49 +31,67 @@ def is_staff(account: Account | None, room: RoomRow) -> bool:
     return account.role is not Role.INFLUENCER or room.host_id == account.id
 
 
-async def identify(server: Server, request: web.Request, member: Connection, hello: wire.HelloFrame) -> RoomRow:
-    """Fills in who the member is and remembers it durably. Raises Turned with the close code."""
-    if hello.v != wire.VERSION:
-        raise Turned(wire.CLOSE_VERSION, f"this server speaks version {wire.VERSION}")
-    try:
-        room = await server.rooms.get(RoomId(member.room_id))
-    except errors.NotFound:
-        raise Turned(wire.CLOSE_UNKNOWN_ROOM, "no such room") from None
-    member.token = _token(server, request, hello)
-    member.viewer_id = server.viewers.viewer_id(member.token, room.id)
-    account = member.account = await server.auth.account(request)
-    member.staff = is_staff(account, room)
-    if account is not None and member.staff:
-        member.role = account.role.value
-    member.excluded = "staff" if member.staff else "loadtest" if hello.purpose == "loadtest" else ""
-    await server.frames.check_entry(room.id, member.viewer_id, account)
-    await server.viewers.remember(
-        room.id, member.viewer_id, account=account.id if account else None, excluded=member.excluded
-    )
-    member.name = await _name(server, member, hello)
-    return room
+class Entry:
+    """Asks as little as it can: a show's beginning brings thousands who have never been here."""
 
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._words = Words(server.settings.chat_words)
 
-async def _name(server: Server, member: Connection, hello: wire.HelloFrame) -> str:
-    kept = await server.store.read(store.name_of(member.room_id, member.viewer_id))
-    name = person_name(hello.name or "") or kept
-    if name is None and member.staff and member.account is not None:
-        name = person_name(member.account.name)
-    if name is None:
-        return guest_name(member.viewer_id)
-    if name != kept:
-        await server.store.write(store.set_name(member.room_id, member.viewer_id, name))
-    return name
+    async def identify(
+        self, request: web.Request, member: Connection, hello: wire.HelloFrame, known: wire.RoomState | None
+    ) -> wire.RoomState:
+        """Fills in who the member is and remembers it durably. Raises Turned with the close code.
 
+        `known` is the room as its members here know it, if it has any.
+        """
+        server = self._server
+        if hello.v != wire.VERSION:
+            raise Turned(wire.CLOSE_VERSION, f"this server speaks version {wire.VERSION}")
+        account = member.account = await server.auth.account(request)
+        if known is None or account is not None:
+            try:
+                room = await server.rooms.get(member.room_id)
+            except errors.NotFound:
+                raise Turned(wire.CLOSE_UNKNOWN_ROOM, "no such room") from None
+            known = server.rooms.room_state(room)
+            member.staff = is_staff(account, room)
+        if account is not None and member.staff:
+            member.role = account.role.value
+        member.token, new = self._token(request, hello)
+        member.viewer_id = server.viewers.viewer_id(member.token, member.room_id)
+        member.excluded = "staff" if member.staff else "loadtest" if hello.purpose == "loadtest" else ""
+        await server.frames.check_entry(member.room_id, member.viewer_id, account)
+        await server.viewers.remember(
+            member.room_id, member.viewer_id, account=account.id if account else None, excluded=member.excluded
+        )
+        member.name = await self._name(member, hello, new=new)
+        return known
 
-def _token(server: Server, request: web.Request, hello: wire.HelloFrame) -> str:
-    """A browser's cookie comes first, so that its clicks and its chat are one viewer's; then what `hello` says."""
-    try:
-        said = server.viewers.check(hello.viewer) if hello.viewer else None
-    except errors.Unauthorized as exc:
-        raise Turned(wire.CLOSE_BAD_TOKEN, exc.detail) from None
-    if server.viewers.cookie in request.cookies:
-        token = server.viewers.token_of(request)
-        if token == request.cookies[server.viewers.cookie]:
-            return token
-    return said or server.viewers.new_token()
+    async def _name(self, member: Connection, hello: wire.HelloFrame, *, new: bool) -> str:
+        """What `hello` says, else what the viewer was called before, else the account's name, else a guest's."""
+        read = self._server.store.read
+        kept = None if new else await read(store.name_of(member.room_id, member.viewer_id))
+        name = person_name(hello.name or "")
+        if name is None or self._words.found_in(name):
+            name = kept
+        if name is None and member.staff and member.account is not None:
+            name = person_name(member.account.name)
+        if name is None:
+            return guest_name(member.viewer_id)
+        if name != kept:
+            await self._server.store.write(store.set_name(member.room_id, member.viewer_id, name))
+        return name
+
+    def _token(self, request: web.Request, hello: wire.HelloFrame) -> tuple[str, bool]:
+        """(token, whether it is new). A browser's cookie comes first, so that its clicks and its chat are one
+        viewer's; then what `hello` says."""
+        viewers = self._server.viewers
+        try:
+            said = viewers.check(hello.viewer) if hello.viewer else None
+        except errors.Unauthorized as exc:
+            raise Turned(wire.CLOSE_BAD_TOKEN, exc.detail) from None
+        cookie = request.cookies.get(viewers.cookie)
+        if cookie is not None and viewers.token_of(request) == cookie:
+            return cookie, False
+        return (said, False) if said is not None else (viewers.new_token(), True)

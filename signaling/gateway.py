@@ -24,7 +24,7 @@ from streamserver.positions import Position
 from streamserver.server import Server
 
 from .connection import Connection, Wire
-from .entry import identify
+from .entry import Entry
 from .gateway_metrics import GatewayMetrics
 from .hub import Hub, raw_state
 from .presence import Presence
@@ -55,6 +55,7 @@ class Gateway:
     def __init__(self, server: Server, presence: Presence) -> None:
         self._server = server
         self._presence = presence
+        self._entry = Entry(server)
         self._hubs: dict[RoomId, Hub] = {}
         self._connections: dict[Connection, None] = {}
         self._slow: dict[Connection, None] = {}
@@ -156,8 +157,9 @@ class Gateway:
         hub: Hub | None = None
         try:
             async with asyncio.timeout(HANDLE_S):
-                room = await identify(self._server, request, member, hello)
-                hub = self._hub(room.id, self._server.rooms.room_state(room))
+                here = self._hubs.get(member.room_id)
+                room = await self._entry.identify(request, member, hello, here.state if here else None)
+                hub = self._hub(member.room_id, room)
                 recovered = await hub.admit(member, hello.pos, functools.partial(self._welcome, hub, member))
         except Turned as exc:
             member.close(exc.code, exc.reason)

@@ -121,6 +121,8 @@ async def test_a_name_reaches_the_next_line_and_the_next_visit(running: Running)
         assert (await refusal(ada, {"t": "name", "name": "\u200b"}))["code"] == "name_refused"
         async with Member(address(running), viewer=ada.token) as again:
             assert again.welcome["you"]["name"] == "Ada Lovelace"
+    async with Member(address(running), name="a scam") as eve:
+        assert eve.welcome["you"]["name"].startswith("Guest-")
 
 
 async def test_staff_wears_its_role_and_may_link(running: Running) -> None:
