@@ -57,7 +57,11 @@ export class RoomPlayer extends PageElement {
 
   protected override updated(changed: PropertyValues<this>): void {
     if (changed.has("src") && this.src !== "") this.begin();
-    if (changed.has("phase") && this.phase === "live") this.whep?.hurry();
+    if (!changed.has("phase")) return;
+    // An ended show has no picture to wait for, and must not go on sounding; a new one begins with "live".
+    if (this.phase === "ended") this.whep?.stop();
+    else this.whep?.start();
+    if (this.phase === "live") this.whep?.hurry();
   }
 
   /** Sound on: browsers allow it only from a tap. */
@@ -86,7 +90,7 @@ export class RoomPlayer extends PageElement {
       },
       onDelay: (delay) => (this.delay = delay),
     });
-    this.whep.start();
+    if (this.phase !== "ended") this.whep.start();
     this.backdrop ??= new Backdrop(this.video, this.canvas);
     this.measure();
   }
