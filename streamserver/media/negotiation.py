@@ -18,6 +18,7 @@ from streamserver.media.sdp import Attribute, Description, Media, SdpError, read
 
 DIGEST_BYTES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 MAX_CODECS: Final = 64
+START_KBPS: Final = 1500
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}")
 _ICE_CHARS: Final = re.compile(r"[A-Za-z0-9+/]{1,256}")
 _CLOCK: Final = {H264: "90000", VP8: "90000", OPUS: "48000/2"}
@@ -428,17 +429,21 @@ def _answer_section(section: Section, offer: Offer, local: Local) -> list[str]:
         "a=rtcp-mux",
     ]
     for codec in section.codecs:
-        lines += _answer_codec(section.kind, codec, offer.role)
+        lines += _answer_codec(section.kind, codec, offer.role, local.max_video_bps)
     if offer.role is Role.VIEWER:
         lines += _answer_sources(section, local)
     return [*lines, *_candidates(local)]
 
 
-def _answer_codec(kind: str, codec: Codec, role: Role) -> list[str]:
+def _answer_codec(kind: str, codec: Codec, role: Role, max_video_bps: int) -> list[str]:
     name = "opus" if codec.name == OPUS else codec.name
     lines = [f"a=rtpmap:{codec.payload_type} {name}/{_CLOCK[codec.name]}"]
-    if codec.fmtp:
-        lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
+    fmtp = [codec.fmtp] if codec.fmtp else []
+    if kind == "video" and role is Role.PUBLISHER and max_video_bps and "transport-cc" in codec.feedback:
+        # Browsers only: without it they begin at 300 kbit/s, and a show with its first seconds in a blur.
+        fmtp.append(f"x-google-start-bitrate={min(START_KBPS, max_video_bps // 1000)}")
+    if fmtp:
+        lines.append(f"a=fmtp:{codec.payload_type} {';'.join(fmtp)}")
     if kind == "video":
         taken = (*_FEEDBACK, "goog-remb") if role is Role.PUBLISHER else _FEEDBACK
         lines += [f"a=rtcp-fb:{codec.payload_type} {item}" for item in taken if item in codec.feedback]

@@ -55,6 +55,7 @@ def test_a_browser_that_publishes_gets_h264_baseline_and_opus() -> None:
     assert "a=recvonly" in audio_text and "a=recvonly" in video_text
     assert f"m=video 9 UDP/TLS/RTP/SAVPF {video.codecs[0].payload_type} {video.codecs[0].rtx}\r\n" in video_text
     assert "b=TIAS:3000000" in video_text and "goog-remb" in video_text
+    assert "x-google-start-bitrate=1500\r\n" in video_text
     assert "transport-cc" not in answer, "only feedback that is implemented"
     assert "a=extmap" not in answer
     assert answer.count("a=setup:passive") == 2
@@ -95,6 +96,7 @@ def test_an_encoder_without_bundle_or_rtx_is_taken() -> None:
     assert [codec.name for section in offer.sections for codec in section.codecs] == ["OPUS", "H264"]
     answer = write_answer(offer, LOCAL)
     assert "rtx" not in answer
+    assert "x-google" not in answer, "that one is for browsers"
     assert "a=mid:audio0" in answer
 
 
