@@ -23,14 +23,25 @@ export interface PublisherEvents {
   onReading(reading: Reading, health: Health): void;
 }
 
+/** How the room stands when a connection was lost: `live` means that somebody's media is flowing. */
+export type Standing = "open" | "live" | "ended";
+
+/** Codes of `failed` that no server sends: why a lost connection was not taken up again. */
+export const REPLACED = "replaced";
+export const SHOW_ENDED = "show_ended";
+
 export interface PublisherOptions {
   /** Asked before every connection, so that a token never outlives its time. */
   readonly authorize: () => Promise<PublishAuthority>;
+  /** Asked before every reconnection: a show ended elsewhere must not begin anew, a new host not be pushed out. */
+  readonly standing: () => Promise<Standing>;
   readonly videoBps?: number;
   readonly maxFps?: number;
 }
 
 const HTTP_TIMEOUT_MS = 10_000;
+// A farewell is worth a short wait: over a dead network it would only delay the return.
+const FAREWELL_TIMEOUT_MS = 3_000;
 const GATHER_LIMIT_MS = 600;
 const CONNECT_LIMIT_MS = 12_000;
 // ICE says "disconnected" for short gaps that heal on their own.
@@ -53,6 +64,8 @@ export class WhipPublisher {
   private videoTrack: MediaStreamTrack | null = null;
   private audioTrack: MediaStreamTrack | null = null;
   private attempt = 0;
+  // The server had already dropped our session when we lost it, so what is live there now is not ours.
+  private dropped = false;
   // Each start and stop is a new run; whatever finishes late belongs to an older one and is dropped.
   private run = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -74,6 +87,7 @@ export class WhipPublisher {
     this.videoTrack = video;
     this.audioTrack = audio;
     this.attempt = 0;
+    this.dropped = false;
     this.run += 1;
     this.enter("connecting", null);
     await this.connect(this.run, false);
@@ -101,6 +115,22 @@ export class WhipPublisher {
     if (session !== null) await this.remove(session, false);
   }
 
+  /** Something says that waiting is over: the network is back, or the server lost our media before we noticed. */
+  hurry(): void {
+    if (this.state === "reconnecting" && this.retryTimer !== undefined) {
+      clearTimeout(this.retryTimer);
+      this.retryTimer = undefined;
+      void this.connect(this.run, true);
+    } else if (this.state === "live" && this.session !== null && this.session.peer.connectionState !== "connected") {
+      this.lost(this.session);
+    }
+  }
+
+  /** The server says that no media of ours arrives, whatever the connection seems to be. */
+  distrust(): void {
+    if (this.state === "live" && this.session !== null) this.lost(this.session);
+  }
+
   /** For a page that is going away: the DELETE outlives it. */
   abandon(): void {
     this.run += 1;
@@ -118,6 +148,8 @@ export class WhipPublisher {
   private async connect(run: number, reconnecting: boolean): Promise<void> {
     let session: Session | null = null;
     try {
+      if (reconnecting) await this.checkStanding();
+      if (run !== this.run) return;
       const authority = await this.options.authorize();
       if (run !== this.run) return;
       session = this.open(authority.token);
@@ -131,6 +163,7 @@ export class WhipPublisher {
       await connected(session.peer);
       if (run !== this.run) return;
       this.attempt = 0;
+      this.dropped = false;
       this.watch(session, run);
       this.enter("live", null);
     } catch (error) {
@@ -138,13 +171,19 @@ export class WhipPublisher {
       if (session !== null) void this.remove(session, false);
       this.drop();
       const failure = error instanceof ApiError ? error : new ApiError(0, NETWORK, String(error));
-      if (isFinal(failure.status, reconnecting)) {
+      if (isFinal(failure.status, reconnecting) || failure.code === SHOW_ENDED || failure.code === REPLACED) {
         this.run += 1;
         this.enter("failed", failure);
         return;
       }
       this.retry(failure);
     }
+  }
+
+  private async checkStanding(): Promise<void> {
+    const standing = await this.options.standing();
+    if (standing === "ended") throw new ApiError(409, SHOW_ENDED, "the show was ended elsewhere");
+    if (standing === "live" && this.dropped) throw new ApiError(409, REPLACED, "somebody else is broadcasting now");
   }
 
   private open(token: string): Session {
@@ -250,9 +289,14 @@ export class WhipPublisher {
 
   private lost(session: Session): void {
     if (this.session !== session) return;
-    void this.remove(session, false);
+    const run = this.run;
     this.drop();
-    this.retry(null);
+    this.enter("reconnecting", null);
+    void this.remove(session, false).then((known) => {
+      if (run !== this.run) return;
+      this.dropped = !known;
+      this.retry(null);
+    });
   }
 
   private retry(error: ApiError | null): void {
@@ -260,7 +304,10 @@ export class WhipPublisher {
     const wait = backoffMs(this.attempt, Math.random(), error?.retryAfter ?? null);
     this.attempt += 1;
     this.enter("reconnecting", error);
-    this.retryTimer = setTimeout(() => void this.connect(run, true), wait);
+    this.retryTimer = setTimeout(() => {
+      this.retryTimer = undefined;
+      void this.connect(run, true);
+    }, wait);
   }
 
   private drop(): void {
@@ -270,20 +317,22 @@ export class WhipPublisher {
     this.session = null;
   }
 
-  private async remove(session: Session, keepalive: boolean): Promise<void> {
-    if (session.resource === null) return;
+  /** False when the server says that it had no such session any more; a silent one it notices within seconds. */
+  private async remove(session: Session, keepalive: boolean): Promise<boolean> {
+    if (session.resource === null) return true;
     const resource = session.resource;
     session.resource = null;
     try {
-      await http(resource, { method: "DELETE", headers: { authorization: `Bearer ${session.token}` }, keepalive });
-    } catch {
-      // The server notices a silent peer by itself within seconds.
+      await http(resource, { method: "DELETE", headers: { authorization: `Bearer ${session.token}` }, keepalive }, FAREWELL_TIMEOUT_MS);
+      return true;
+    } catch (error) {
+      return !(error instanceof ApiError && error.status === 404);
     }
   }
 }
 
-async function http(url: string, init: RequestInit): Promise<Response> {
-  const limit = AbortSignal.timeout(HTTP_TIMEOUT_MS);
+async function http(url: string, init: RequestInit, timeoutMs = HTTP_TIMEOUT_MS): Promise<Response> {
+  const limit = AbortSignal.timeout(timeoutMs);
   let response: Response;
   try {
     response = await fetch(url, { ...init, signal: limit });

@@ -71,7 +71,11 @@ export class StudioRoom extends PageElement {
     if (room !== this.room || !this.isConnected) return;
     const socket = new RoomSocket({ room, purpose: "studio", locale: locale() });
     this.socket = socket;
+    let open = false;
     this.unsubscribe = socket.subscribe((view) => {
+      const before = open;
+      open = socket.status.kind === "open";
+      if (open && !before) this.querySelector("studio-stage")?.hurry();
       const now = view.room;
       if (now !== null && this.facts !== null && now.title !== this.facts.title) this.facts = { ...this.facts, title: now.title };
       this.requestUpdate();

@@ -76,6 +76,7 @@ export const t = catalogue(
     "problem.unsupported": "This browser cannot share a screen.",
     "problem.failed": (p: { device: string }) => `${p.device} could not be started.`,
     "whip.conflict": "Somebody else is broadcasting into this room right now.",
+    "whip.replaced": "Another device or tab has taken over this broadcast. Resume here to take it back.",
     "whip.codec": "The server accepts none of this browser's codecs.",
 
     "num.viewers": "Viewers",
@@ -228,6 +229,7 @@ export const t = catalogue(
     "problem.unsupported": "此浏览器不支持共享屏幕。",
     "problem.failed": (p) => `${p.device}无法启动。`,
     "whip.conflict": "此直播间正由他人推流。",
+    "whip.replaced": "另一台设备或标签页已接管本场直播。如需取回，请在此继续直播。",
     "whip.codec": "服务器不支持此浏览器的任何编码格式。",
 
     "num.viewers": "在线人数",

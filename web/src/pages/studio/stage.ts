@@ -8,7 +8,7 @@ import type { ApiError } from "../../api/errors.js";
 import type { RoomPhase } from "../../api/types.js";
 import { words } from "../../api/words.js";
 import { bitrate, clock, decimal, percent } from "../../format/index.js";
-import { WhipPublisher, type Health, type PublishState, type Reading } from "../../media/whip.js";
+import { REPLACED, SHOW_ENDED, WhipPublisher, type Health, type PublishState, type Reading } from "../../media/whip.js";
 import { define, icon, notice, PageElement, toast, type IconName } from "../../ui/index.js";
 import { ask } from "./confirm.js";
 import { Capture, CaptureError, type Devices } from "./capture.js";
@@ -71,6 +71,15 @@ export class StudioStage extends PageElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("startedMs") || changed.has("phase")) this.tick();
+    if (!changed.has("phase") || this.publishing !== "live") return;
+    // The room knows first what the media connection takes seconds to find out.
+    if (this.phase === "ended") void this.publisher?.stop();
+    if (this.phase === "interrupted") this.publisher?.distrust();
+  }
+
+  /** The network or the server is back: a waiting reconnection need not wait any longer. */
+  hurry(): void {
+    this.publisher?.hurry();
   }
 
   protected override updated(): void {
@@ -140,6 +149,10 @@ export class StudioStage extends PageElement {
           // The page's policy lets it talk to its own server only, under whatever name it was opened.
           const { pathname, search } = new URL(granted.whip_url, window.location.href);
           return { url: pathname + search, token: granted.token };
+        },
+        standing: async () => {
+          const { state: phase } = await rooms.get(this.room);
+          return phase === "ended" || phase === "live" ? phase : "open";
         },
       },
       {
@@ -230,8 +243,7 @@ export class StudioStage extends PageElement {
     const parts: TemplateResult[] = [];
     if (this.problem !== null) parts.push(notice("bad", this.problemText(this.problem)));
     if (this.failure !== null && this.publishing === "failed") {
-      const own = (code: string): string | undefined => (this.failure?.status === 406 || code === "no_codec" ? t("whip.codec") : this.failure?.status === 409 ? t("whip.conflict") : undefined);
-      parts.push(notice("bad", words(this.failure, own)));
+      if (this.failure.code !== SHOW_ENDED) parts.push(notice("bad", words(this.failure, (code) => this.refusalText(code))));
     }
     const limited = this.reading?.limited;
     if (this.strained >= STRAINED_READINGS && (limited === "cpu" || limited === "bandwidth")) parts.push(notice("warn", t(`health.${limited}`)));
@@ -241,6 +253,12 @@ export class StudioStage extends PageElement {
       parts.push(notice("info", html`${t("stage.ended")} <a href=${paths.report(this.room)}>${t("stage.ended.report")}</a>`));
     }
     return parts.length === 0 ? nothing : html`<div class="stage-notices stack">${parts}</div>`;
+  }
+
+  private refusalText(code: string): string | undefined {
+    if (code === REPLACED) return t("whip.replaced");
+    if (this.failure?.status === 406) return t("whip.codec");
+    return this.failure?.status === 409 ? t("whip.conflict") : undefined;
   }
 
   private problemText(problem: CaptureError): string {
