@@ -22,6 +22,7 @@ import "./player.js";
 import "./share.js";
 import "./shop_sheet.js";
 import "./room.css";
+import "./card.css";
 import "./chat.css";
 import "./layers.css";
 

@@ -158,7 +158,7 @@ export class RoomPlayer extends PageElement {
       ${this.small ? nothing : html`
         ${this.overlay()}
         ${showing && this.phase !== "ended" ? this.sound() : nothing}
-        ${showing && this.delay ? this.delayChip(this.delay) : nothing}`}
+        ${showing && this.delay && (this.delay.measured || this.delay.ms >= 100) ? this.delayChip(this.delay) : nothing}`}
     </div>`;
   }
 
