@@ -44,7 +44,11 @@ def built() -> None:
     if npx is None:
         pytest.skip("no Node on this machine")
     subprocess.run(
-        [npx, "vite", "build", "--config", "vite.interop.config.ts"], cwd=WEB, check=True, timeout=120, capture_output=True
+        [npx, "vite", "build", "--config", "vite.interop.config.ts"],
+        cwd=WEB,
+        check=True,
+        timeout=120,
+        capture_output=True,
     )
 
 
