@@ -13,7 +13,7 @@ from streamserver.ids import RoomId, ViewerId
 from streamserver.wire import AnyRoomEvent, CloseCode, NumbersFrame, Role, ServerFrame
 
 from . import framing
-from .outbox import HARD_BYTES, Outbox
+from .outbox import HARD_BYTES, SOFT_BYTES, Outbox
 
 if TYPE_CHECKING:
     from streamserver.auth import Account
@@ -39,8 +39,8 @@ class Wire(Protocol):
 class Connection:
     """A `Member`. Nothing of it suspends: every write goes into the transport's buffer, whose size is the outbox.
 
-    `quick` and `transport` are what a room's sender looks at for each member: while `quick`, nothing is held back
-    and shared bytes may go straight to the transport (count them in `written`).
+    `quick` and `transport` are what a room's sender looks at for each member: while `quick`, it is open, nothing
+    is held back, and shared bytes may go straight to the transport (count them in `written`).
     """
 
     __slots__ = (
@@ -136,12 +136,10 @@ class Connection:
 
     def _check(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()
-        if unsent == 0 and self.quick:
-            return
         reason = self.outbox.overdue(unsent, self.written - unsent, now)
         if reason is not None:
             self.close(wire.CLOSE_SLOW, reason)
-        elif self.on_slow is not None:
+        elif self.on_slow is not None and (unsent > SOFT_BYTES or not self.quick):
             self.on_slow(self)
 
     # ---- life ----
@@ -150,7 +148,7 @@ class Connection:
         """Says goodbye; the first call counts. The transport is cut after 5 s if the peer does not close it."""
         if not self.open:
             return
-        self.open = False
+        self.open = self.quick = False
         self.close_code = code
         self._abort_at = self._clock() + GOODBYE_S
         if not self.transport.is_closing():
@@ -164,7 +162,7 @@ class Connection:
     def lost(self, code: CloseCode) -> None:
         """The peer is gone; nothing can be written any more."""
         if self.open:
-            self.open = False
+            self.open = self.quick = False
             self.close_code = code
             if self.on_close is not None:
                 self.on_close(self)
@@ -182,11 +180,13 @@ class Connection:
             if now >= self._abort_at:
                 self.transport.abort()
             return
+        # Before anything is written: what waits from earlier is judged, not the ping.
+        self._check(now)
+        if not self.open:
+            return
         if self._pong_due is not None and now >= self._pong_due and not self.busy:
             self.close(wire.CLOSE_NO_PONG, "no pong")
-        elif now >= self._next_ping and self.open:
+        elif now >= self._next_ping:
             self._next_ping = now + PING_S
             self._pong_due = now + PONG_S
             self._write(framing.ping(b"alive"))
-        if self.open:
-            self._check(now)

@@ -160,8 +160,6 @@ class Hub:
     def _write(self, members: list[Connection], frames: list[AnyRoomEvent], data: bytes) -> None:
         size = len(data)
         for member in members:
-            if not member.open:
-                continue
             transport = member.transport
             if member.quick and transport.get_write_buffer_size() <= SOFT_BYTES:
                 member.written += size

@@ -81,8 +81,6 @@ class Outbox:
 
     def drained(self, unsent: int) -> list[ServerFrame]:
         """What to write now that `unsent` bytes are left; asked again and again while something is held."""
-        if unsent == 0:
-            self.allowance = 0
         out: list[ServerFrame] = []
         if not self.idle() and not self._behind(unsent):
             self._release(out)
@@ -96,6 +94,8 @@ class Outbox:
 
         `handed` counts the bytes the kernel has taken so far: it only ever grows.
         """
+        if unsent == 0:
+            self.allowance = 0
         if unsent == 0 or handed > self._handed:
             self._handed = handed
             self._moved_at = now

@@ -85,6 +85,7 @@ def test_what_a_slow_reader_gets(steps: list[tuple[str, str, int]], allowance: i
     reader.read(reader.unsent)
     reader.write(reader.outbox.drained(0))
     assert reader.outbox.idle()
+    assert reader.outbox.overdue(0, reader.handed, reader.now) is None
     assert reader.outbox.allowance == 0
 
     positions = [got.pos.offset for got in reader.got]  # type: ignore[attr-defined]
