@@ -76,6 +76,9 @@ class CardService:
                 detail = f"this room sells in {room.currency}, the product's price is in {product.currency}"
                 raise BadRequest(detail, code="currency_mismatch", where="product")
             _check_price(room_price, product)
+            if product.sku in store_cards.selling(conn, room.id, [product.sku]):
+                # Two cards of one product could name two prices for it.
+                raise Conflict("the room has a card of this product", code="card_exists", where="product")
             known = store_cards.card_rows(conn, room.id)
             if len(known) >= MAX_CARDS:
                 raise Conflict(f"a room has at most {MAX_CARDS} cards", code="too_many_cards")

@@ -79,14 +79,16 @@ def price_at(
     sale_to_ms: int | None = None,
     room_price: Money | None = None,
 ) -> Price:
-    """Room price > sale price inside [from, to) > price. All three are in one currency."""
+    """Room price > sale price inside [from, to) > price. All three are in one currency.
+
+    A sale price that is not lower than the price (the price was changed since) is none."""
     if room_price is not None:
         return Price(room_price, price if room_price < price else None, None)
-    if sale is None or (sale_to_ms is not None and now_ms >= sale_to_ms):
+    if sale is None or not sale < price or (sale_to_ms is not None and now_ms >= sale_to_ms):
         return Price(price, None, None)
     if sale_from_ms is not None and now_ms < sale_from_ms:
         return Price(price, None, sale_from_ms)
-    return Price(sale, price if sale < price else None, sale_to_ms)
+    return Price(sale, price, sale_to_ms)
 
 
 def clean_text(text: str, *, lines: bool = False) -> str:

@@ -36,12 +36,15 @@ _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`rows` counts data rows that are not blank; `drafts` are the valid ones with their row numbers."""
+    """`rows` counts data rows that are not blank; `drafts` are the valid ones with their row numbers.
+
+    `fields` are the product fields that the file has a column for."""
 
     rows: int
     drafts: tuple[tuple[int, Draft], ...]
     inputs: tuple[ProductInput, ...]
     problems: tuple[ImportProblem, ...]
+    fields: frozenset[str] = frozenset()
 
 
 def read_csv(text: str) -> Imported:
@@ -93,7 +96,7 @@ def read_csv(text: str) -> Imported:
         first_row[draft.sku] = number
         drafts.append((number, draft))
         inputs.append(given)
-    return Imported(rows, tuple(drafts), tuple(inputs), tuple(problems[:MAX_PROBLEMS]))
+    return Imported(rows, tuple(drafts), tuple(inputs), tuple(problems[:MAX_PROBLEMS]), frozenset(header) & set(KNOWN))
 
 
 def _delimiter(text: str) -> str:

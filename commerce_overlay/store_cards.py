@@ -14,7 +14,7 @@ from streamserver.store.tables.commerce import card_bags, card_changes, cards, p
 from streamserver.wire_shapes import Card
 
 from . import store_products
-from .cards import ON_SCREEN, CardChanged, CardRow, CardState
+from .cards import CardChanged, CardRow, CardState
 from .store_products import shape
 
 
@@ -103,27 +103,17 @@ def card_of(row: Any, now_ms: int) -> tuple[Card, int | None]:
     return card, price.until_ms
 
 
-_SELLING = (
-    _card_columns()
-    .where(
-        cards.c.room_id == sa.bindparam("room"),
-        cards.c.state != CardState.REMOVED.value,
-        products.c.deleted_ms.is_(None),
-        products.c.sku.in_(sa.bindparam("skus", expanding=True)),
-    )
-    .order_by(cards.c.position.desc())
+_SELLING = _card_columns().where(
+    cards.c.room_id == sa.bindparam("room"),
+    cards.c.state != CardState.REMOVED.value,
+    products.c.deleted_ms.is_(None),
+    products.c.sku.in_(sa.bindparam("skus", expanding=True)),
 )
 
 
 def selling(conn: sa.Connection, room_id: str, skus: Sequence[str]) -> dict[str, Any]:
-    """The card rows through which a room sells these SKUs, the one on screen first where a product has
-    several."""
-    found: dict[str, Any] = {}
-    for row in conn.execute(_SELLING, {"room": room_id, "skus": list(skus)}):
-        known = found.get(row.sku)
-        if known is None or CardState(known.state) not in ON_SCREEN:
-            found[row.sku] = row
-    return found
+    """The card rows through which a room sells these SKUs; a room has one card of a product at most."""
+    return {row.sku: row for row in conn.execute(_SELLING, {"room": room_id, "skus": list(skus)})}
 
 
 def one(conn: sa.Connection, room_id: str, card_id: str) -> Any:

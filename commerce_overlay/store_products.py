@@ -3,7 +3,7 @@ Knows rows and shapes; who may call it and what is told afterwards is the servic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -92,6 +92,10 @@ def _iso(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
+PICTURE = ("image", "image_source", "image_tries", "image_due_ms")
+"""The columns that together say what a product looks like."""
+
+
 def draft_values(draft: Draft, now_ms: int) -> dict[str, Any]:
     """The columns a draft sets."""
     return {
@@ -119,6 +123,25 @@ def draft_values(draft: Draft, now_ms: int) -> dict[str, Any]:
         "commission_bp": draft.commission_bp,
         "updated_ms": now_ms,
     }
+
+
+# Which columns a field of the feed decides.
+_DECIDES: dict[str, tuple[str, ...]] = {
+    "id": ("sku",),
+    "price": ("price_minor", "currency"),
+    "sale_price": ("sale_minor",),
+    "sale_price_effective_date": ("sale_from_ms", "sale_to_ms"),
+    "stock": ("on_hand",),
+    "image_link": PICTURE,
+    "commission": ("commission_bp",),
+}
+
+
+def named_values(draft: Draft, now_ms: int, fields: Iterable[str]) -> dict[str, Any]:
+    """The columns that a file's fields decide; what a file does not mention stays as it is."""
+    values = draft_values(draft, now_ms)
+    named = {column for field in fields for column in _DECIDES.get(field, (field,))}
+    return {name: value for name, value in values.items() if name in named or name == "updated_ms"}
 
 
 def find(conn: sa.Connection, product_id: str, seller_id: str | None) -> Any:
@@ -164,6 +187,20 @@ def set_values(conn: sa.Connection, product_id: str, values: dict[str, Any]) -> 
     if "on_hand" in values:
         query = query.where(products.c.reserved <= values["on_hand"])
     return conn.execute(query.values(**values)).rowcount == 1
+
+
+def set_many(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Updates many products at once; every row names its `id`, and any columns.
+
+    The caller has checked, in the same transaction, that no row goes below what placed orders hold."""
+    by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        by_columns.setdefault(tuple(name for name in row if name != "id"), []).append(row)
+    for columns, alike in by_columns.items():
+        values = {name: sa.bindparam(f"new_{name}") for name in columns}
+        statement = products.update().where(products.c.id == sa.bindparam("of")).values(values)
+        given = [{"of": row["id"]} | {f"new_{name}": row[name] for name in columns} for row in alike]
+        conn.execute(statement, given)
 
 
 _ROOMS_SHOWING = (

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from yarl import URL
 
 from commerce_overlay import order_service
 from commerce_overlay.bodies import BuyerInput, LineInput, OrderInput
@@ -251,3 +252,38 @@ async def test_what_has_served_its_purpose_goes_and_money_stays(srv: Running, bu
     await srv.server.store.write(lambda conn: conn.execute(setting))
     found = await brand.call("GET", f"/api/orders/{order['id']}")
     assert found["state"] == "paid" and len(found["ledger"]) == 4
+
+
+async def test_a_page_of_an_opaque_origin_may_ask_the_shop_and_nothing_else(srv: Running, buyer: Shopper) -> None:
+    from_nowhere = {"Origin": "null"}
+    wanted = from_nowhere | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-click"}
+    for path in ("/api/shop/shop/product", "/api/shop/shop/orders", "/api/sandbox-pay/x/confirm"):
+        async with srv.client.options(path, headers=wanted) as answer:
+            assert answer.status == 204 and answer.headers["Access-Control-Allow-Origin"] == "*"
+            assert "x-click" in answer.headers["Access-Control-Allow-Headers"].lower()
+            assert "Access-Control-Allow-Credentials" not in answer.headers
+    async with srv.client.get("/api/shop/shop/product", headers=from_nowhere) as answer:
+        assert answer.status == 403 and answer.headers["Access-Control-Allow-Origin"] == "*"
+    card = (await buyer.cards())[0]["id"]
+    async with srv.client.post(f"/api/rooms/demo/cards/{card}/click", json={}, headers=from_nowhere) as answer:
+        assert answer.status == 403 and (await answer.json(content_type=None))["code"] == "cross_site"
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_the_link_opens_the_page_and_a_forged_one_an_error_page(srv: Running, buyer: Shopper) -> None:
+    from streamserver.store.tables.commerce import clicks
+
+    async def opened() -> list[int | None]:
+        return await srv.server.store.read(lambda conn: list(conn.scalars(sa.select(clicks.c.opened_ms))))
+
+    forged = buyer.link[:-1] + ("A" if buyer.link[-1] != "A" else "B")
+    async with srv.client.get(URL(forged, encoded=True)) as answer:
+        assert answer.status == 403 and answer.content_type == "text/html"
+        assert "bad_signature" in await answer.text()
+    assert await opened() == [None]
+    async with srv.client.get(URL(buyer.link, encoded=True)) as answer:
+        # 503 names the missing web build on a machine that has none; the click is judged and noted before.
+        assert answer.status in (200, 503)
+        if answer.status == 200:
+            assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-scripts allow-forms;")
+    assert None not in await opened()

@@ -162,6 +162,8 @@ async def test_cards_run_a_show(srv: Running, brand: Shopper) -> None:
     await brand.call("PUT", "/api/rooms/demo/run-sheet", 404, json={"cards": ["nobody"]})
     await brand.call("DELETE", f"{base}/{first}", 204)
     await brand.call("POST", f"{base}/{first}/pin", 404)
+    there = await brand.call("POST", base, 409, json={"product": cards[1]["product"]})
+    assert there["code"] == "card_exists"
     added = await brand.call("POST", base, 201, json={"product": cards[0]["product"], "price": "25.00 USD"})
     assert added["price"]["minor"] == 2500 and added["position"] >= len(cards) - 1
     query = sa.select(showings.c.ended_ms)
@@ -307,3 +309,17 @@ async def test_stock_that_orders_hold_cannot_be_taken_away(srv: Running, brand: 
     assert [(each["row"], each["code"]) for each in found["errors"]] == [(1, "stock_reserved")]
     query = sa.select(products.c.on_hand, products.c.reserved).where(products.c.id == serum["id"])
     assert tuple(await srv.server.store.read(lambda conn: conn.execute(query).one())) == (10, 10)
+
+
+async def test_a_file_changes_only_what_it_mentions(brand: Shopper) -> None:
+    async def lamp() -> dict[str, Any]:
+        return (await brand.call("GET", "/api/pool/products?q=MG-CAN-04"))["products"][0]
+
+    before = await lamp()
+    text = b"id,title,price,stock\nMG-CAN-04,Candle,21.00 USD,7\n"
+    headers = {"Content-Type": "text/csv"}
+    await brand.call("POST", "/api/pool/import?mode=commit", data=text, headers=headers)
+    after = await lamp()
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"title", "price", "stock", "updated_ms"}
+    assert after["sale_price"]["minor"] == 1750 and after["image"] and after["commission_bp"] == 1500

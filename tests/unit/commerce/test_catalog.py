@@ -99,6 +99,8 @@ PRICE, SALE, ROOM = Money(1000, "USD"), Money(800, "USD"), Money(500, "USD")
     [
         (50, None, (None, None), None, (PRICE, None, None)),
         (50, SALE, (None, None), None, (SALE, PRICE, None)),
+        (50, Money(1000, "USD"), (None, None), None, (PRICE, None, None)),
+        (50, Money(1500, "USD"), (None, 200), None, (PRICE, None, None)),
         (50, SALE, (100, 200), None, (PRICE, None, 100)),
         (100, SALE, (100, 200), None, (SALE, PRICE, 200)),
         (199, SALE, (100, 200), None, (SALE, PRICE, 200)),
