@@ -119,3 +119,67 @@ async def test_a_refused_frame_carries_its_own_id(served: Running) -> None:
         with pytest.raises(Refused) as refused:
             await ada.ask({"t": "chat", "text": "a" * 501})
         assert refused.value.frame["where"] == "text"
+
+
+def masked(first: int, payload: bytes, *, length: bytes | None = None) -> bytes:
+    """A client's WebSocket frame; a mask of zeros leaves the payload as it is."""
+    if length is None:
+        length = bytes((0x80 | len(payload),)) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
+    return bytes((first,)) + length + bytes(4) + payload
+
+
+async def closed_by(port: int, data: bytes, step: int) -> int:
+    """Upgrades by hand, sends bytes `step` at a time, answers the close code that comes back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    upgrade = (
+        "GET /ws/demo HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    writer.write(upgrade.encode())
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    for start in range(0, len(data), step):
+        writer.write(data[start : start + step])
+        await writer.drain()
+    try:
+        async with asyncio.timeout(15):
+            while True:
+                first, length = await reader.readexactly(2)
+                if length == 126:
+                    length = int.from_bytes(await reader.readexactly(2), "big")
+                payload = await reader.readexactly(length)
+                if first == 0x88:
+                    return int.from_bytes(payload[:2], "big")
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (masked(0x81, b"\xff\xfe"), 1007),
+        (masked(0x83, b"reserved opcode"), 1002),
+        (masked(0xC1, b"reserved bit"), 1002),
+        (masked(0x09, b"ping in fragments"), 1002),
+        (masked(0x80, b"continues nothing"), 1002),
+        (masked(0x89, b"x" * 126), 1002),
+        (masked(0x88, b"\x00"), 1002),
+        (masked(0x88, b"\x03\xed"), 1002),
+        (masked(0x81, b"", length=b"\xff" + (2**63 - 1).to_bytes(8, "big")), 4413),
+        (masked(0x81, b"", length=b"\xff" + (2**64 - 1).to_bytes(8, "big")), 4413),
+        (masked(0x01, b"x" * 60_000) + masked(0x80, b"x" * 6_000), 4413),
+        (b"".join(masked(0x01 if not at else 0x00, b"x" * 60_000) for at in range(5)), 4413),
+        (masked(0x81, b'{"t":"hello","v":2}'), 4426),
+        (masked(0x88, b"\x03\xe8"), 1000),
+    ],
+    ids=[
+        "utf-8", "opcode", "reserved bit", "fragmented ping", "continuation", "long ping", "short close",
+        "close code", "2^63", "2^64", "message in two", "message in many", "version", "goodbye",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("step", [1, 65_536], ids=["byte by byte", "at once"])
+async def test_a_broken_websocket_is_closed_with_its_code(served: Running, data: bytes, code: int, step: int) -> None:
+    if step == 1 and len(data) > 2_000:
+        step = 1_000
+    async with Member(address(served)) as canary:
+        assert await closed_by(served.server.port, data, step) == code
+        await canary.ask({"t": "ping"})
