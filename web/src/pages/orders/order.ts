@@ -97,7 +97,7 @@ export class StudioOrder extends PageElement {
       money.minor === 0 && !always ? nothing : html`<tr class=${strong ? "strong" : ""}><th scope="row" colspan="3" class="end">${label}</th><td class="end">${amount(money)}</td></tr>`;
     const minus = (money: Money): Money => ({ ...money, minor: -money.minor });
     return html`<section class="card"><header class="card-head"><h2 class="panel-title">${t("lines")}</h2></header>
-      <div class="table-wrap"><table class="table">
+      <div class="table-wrap" tabindex="0" role="region" aria-label=${t("lines")}><table class="table">
         <thead><tr><th scope="col">${t("line.product")}</th><th scope="col" class="end">${t("line.quantity")}</th><th scope="col" class="end">${t("line.unit")}</th><th scope="col" class="end">${t("line.total")}</th></tr></thead>
         <tbody>${order.lines.map((line) => html`<tr><td>${line.title}<span class="mono xsmall faint block">${line.sku}</span></td>
           <td class="end">${count(line.quantity)}</td><td class="end">${amount(line.unit_price)}</td><td class="end">${amount(line.total)}</td></tr>`)}</tbody>
@@ -110,7 +110,7 @@ export class StudioOrder extends PageElement {
   private refunds(order: BrandOrderDetail): TemplateResult | typeof nothing {
     if (order.paid_ms === null) return nothing;
     return html`<section class="card"><header class="card-head"><h2 class="panel-title">${t("refunds")}</h2></header>
-      ${order.refunds.length === 0 ? html`<p class="card-pad small muted">${t("refunds.none")}</p>` : html`<div class="table-wrap"><table class="table">
+      ${order.refunds.length === 0 ? html`<p class="card-pad small muted">${t("refunds.none")}</p>` : html`<div class="table-wrap" tabindex="0" role="region" aria-label=${t("refunds")}><table class="table">
         <thead class="sr-only"><tr><th scope="col">${t("ledger.at")}</th><th scope="col">${t("refund.reason")}</th><th scope="col">${t("refund.amount")}</th></tr></thead>
         <tbody>${order.refunds.map((refund) => html`<tr><td class="faint">${dateTime(refund.at_ms)}</td><td>${refund.reason ?? "–"}</td><td class="end">${amount(refund.amount)}</td></tr>`)}</tbody></table></div>`}
     </section>`;
@@ -119,7 +119,7 @@ export class StudioOrder extends PageElement {
   private ledger(order: BrandOrderDetail): TemplateResult | typeof nothing {
     if (order.ledger.length === 0) return nothing;
     return html`<details class="card order-ledger"><summary class="card-head"><h2 class="panel-title">${t("ledger")}</h2><span class="xsmall faint">${t("ledger.lead")}</span></summary>
-      <div class="table-wrap"><table class="table">
+      <div class="table-wrap" tabindex="0" role="region" aria-label=${t("ledger")}><table class="table">
         <thead><tr><th scope="col">${t("ledger.at")}</th><th scope="col">${t("ledger.account")}</th><th scope="col" class="end">${t("ledger.amount")}</th></tr></thead>
         <tbody>${order.ledger.map((entry) => html`<tr><td class="faint">${dateTime(entry.at_ms)}</td><td class="mono">${entry.ledger_account}</td><td class="end">${amount(entry.amount)}</td></tr>`)}</tbody>
       </table></div></details>`;

@@ -59,7 +59,7 @@ export function compareSection(report: Report): TemplateResult {
   return html`<section class="card report-card" aria-labelledby="h-compare">
     <header class="report-head"><h2 id="h-compare">${t("compare.title")}</h2><p class="small muted">${t("compare.lead", target)}</p></header>
     ${drawn.length === 0 ? nothing : plot(drawn, report)}
-    <div class="table-wrap"><table class="table compare-table">
+    <div class="table-wrap" tabindex="0" role="region" aria-labelledby="h-compare"><table class="table compare-table">
       <thead><tr><th scope="col">${t("compare.baseline")}</th><th scope="col" class="end">${t("compare.figure")}</th><th scope="col" class="end">${t("compare.result")}</th><th scope="col">${t("compare.source")}</th></tr></thead>
       <tbody>${all.map((one) => row(one))}</tbody>
     </table></div>
@@ -101,7 +101,7 @@ function plot(drawn: readonly Comparison[], report: Report): TemplateResult {
   const x = (value: number): number => LEFT + logPlace(value, low, high, size);
   const height = drawn.length * ROW + 44;
   const words = drawn.map((one) => `${title(one)} ${times(one.r ?? 0)}`).join(", ");
-  return html`<div class="plot plot-scroll"><svg viewBox="0 0 ${W} ${height}" role="img" aria-label=${words}>
+  return html`<div class="plot plot-scroll" tabindex="0" role="group" aria-labelledby="h-compare"><svg viewBox="0 0 ${W} ${height}" role="img" aria-label=${words}>
     <rect class="plot-target" x=${x(targetLow)} y="8" width=${x(targetHigh) - x(targetLow)} height=${height - 40}></rect>
     <text class="plot-note" x=${(x(targetLow) + x(targetHigh)) / 2} y="20" text-anchor="middle">${t("compare.target")}</text>
     ${logTicks(low, high).map((value) => svg`<line class=${value === 1 ? "plot-one" : "plot-grid"} x1=${x(value)} x2=${x(value)} y1="26" y2=${height - 32}></line>

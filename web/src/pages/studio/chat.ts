@@ -39,6 +39,8 @@ export class StudioChat extends PageElement {
   }
 
   protected override updated(changed: PropertyValues<this>): void {
+    // The tools of the lowest line open below the edge.
+    if (changed.has("opened" as keyof StudioChat)) this.querySelector(".chat-line.is-open")?.scrollIntoView({ block: "nearest" });
     if (!changed.has("lines") || !this.follow) return;
     this.toEnd();
     this.sent = false;

@@ -143,9 +143,9 @@ export class StudioRoom extends PageElement {
         { key: "chat", label: t("panel.chat") },
         { key: "numbers", label: t("panel.numbers") },
       ], this.panel, (panel: Panel) => (this.panel = panel))}</div>
-      <div class="control-numbers panel-numbers"><studio-numbers .numbers=${last} .viewers=${view.viewers} .likes=${Math.max(view.likes, last?.likes ?? 0)}></studio-numbers></div>
-      <div class="control-cards panel-cards"><studio-cards room=${this.room} .ver=${view.cardsVer} ?manage=${manage} ?show=${show}></studio-cards></div>
-      <div class="control-chat panel-chat"><studio-chat .socket=${socket} .lines=${view.chat} .pinned=${view.pinnedLine} me=${view.you?.viewer ?? ""}></studio-chat></div>
+      <div class="control-numbers panel-numbers" role="tabpanel" id="panel-numbers" aria-labelledby="tab-numbers"><studio-numbers .numbers=${last} .viewers=${view.viewers} .likes=${Math.max(view.likes, last?.likes ?? 0)}></studio-numbers></div>
+      <div class="control-cards panel-cards" role="tabpanel" id="panel-cards" aria-labelledby="tab-cards"><studio-cards room=${this.room} .ver=${view.cardsVer} ?manage=${manage} ?show=${show}></studio-cards></div>
+      <div class="control-chat panel-chat" role="tabpanel" id="panel-chat" aria-labelledby="tab-chat"><studio-chat .socket=${socket} .lines=${view.chat} .pinned=${view.pinnedLine} me=${view.you?.viewer ?? ""}></studio-chat></div>
       <room-form .open=${this.editing} .room=${facts} @done=${() => (this.editing = false)}
         @changed=${(event: CustomEvent<Room>) => { this.facts = event.detail; this.editing = false; }}></room-form>
       <stream-key room=${this.room} key=${this.key} @done=${() => (this.key = "")}></stream-key>
