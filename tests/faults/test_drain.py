@@ -1,4 +1,4 @@
-"""SIGTERM with members connected and shoppers ordering: told to leave, nothing acknowledged lost, no 5xx but "draining"."""
+"""SIGTERM with members connected and shoppers ordering: told to leave, nothing acknowledged lost, no 5xx but 503."""
 
 from __future__ import annotations
 
