@@ -6,13 +6,14 @@ Pure. Knows nothing of time: who calls decides how many events wait for one fram
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from streamserver.bus.interface import Entry
 from streamserver.positions import Position
-from streamserver.wire import AnyRoomEvent, Bought, Line, TickFrame, at
+from streamserver.wire import AnyRoomEvent, Bought, Line, TickFrame, at, encode
 
 MAX_TICK_BYTES: Final = 32 * 1024
 """A tick frame is closed when its events are this large together; a single larger event stays one frame."""
@@ -80,6 +81,31 @@ def frames(entries: Iterable[Entry]) -> list[AnyRoomEvent]:
             out.append(at(event, entry.position))
     _end(tick, out)
     return [_without(frame, deleted) for frame in out] if deleted else out
+
+
+def shed(entries: Iterable[Entry]) -> tuple[list[Entry], int]:
+    """The same events without chat and purchase lines, neighbouring ticks made one; and how many lines went.
+
+    Totals, deletions and everything outside the tick lane stay, and so does the newest position.
+    """
+    out: list[Entry] = []
+    dropped = 0
+    for entry in entries:
+        if isinstance(entry.event, TickFrame):
+            dropped += len(entry.event.chat or ())
+            bare = Folded()
+            if out and isinstance(out[-1].event, TickFrame):
+                last = out.pop()
+                bare.add(last.position, cast(TickFrame, last.event), last.size)
+            bare.add(entry.position, entry.event, 0)
+            bare.chat, bare.bought = [], []
+            tick = bare.frame()
+            assert tick is not None, "something was added"
+            tick = replace(tick, pos=UNSET)
+            out.append(entry._replace(event=tick, size=len(encode(tick))))
+        else:
+            out.append(entry)
+    return out, dropped
 
 
 def _end(tick: Folded, out: list[AnyRoomEvent]) -> None:

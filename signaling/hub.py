@@ -98,14 +98,11 @@ class Hub:
             member.send(frame)
 
     def _shed(self) -> None:
-        """Takes the text out of the older half of what waits; positions and totals stay."""
+        """Drops the lines of the older half of what waits."""
         half = len(self._pending) // 2
-        for index in range(half):
-            entry = self._pending[index]
-            if isinstance(entry.event, TickFrame) and entry.event.chat:
-                self.dropped += len(entry.event.chat)
-                bare = msgspec.structs.replace(entry.event, chat=msgspec.UNSET)
-                self._pending[index] = entry._replace(event=bare, size=len(wire.encode(bare)))
+        older, dropped = fold.shed(self._pending[:half])
+        self._pending[:half] = older
+        self.dropped += dropped
 
     # ---- to the members ----
 
