@@ -1,7 +1,8 @@
 // Publishes a camera, microphone or screen over WHIP (RFC 9725) and keeps the same show going after a drop.
 // Knows WebRTC and HTTP; knows no page, and decides by whip_policy.
 
-import { ApiError, NETWORK, TIMEOUT, problemFrom, retryAfterSeconds } from "../api/errors.js";
+import { ApiError, NETWORK } from "../api/errors.js";
+import { connected, gathered, sample, send } from "./whip_peer.js";
 import { backoffMs, healthOf, iceServersOf, isFinal, preferred, readingOf, sdpFragment } from "./whip_policy.js";
 import type { Health, Reading, Sample } from "./whip_policy.js";
 
@@ -39,11 +40,8 @@ export interface PublisherOptions {
   readonly maxFps?: number;
 }
 
-const HTTP_TIMEOUT_MS = 10_000;
 // A farewell is worth a short wait: over a dead network it would only delay the return.
 const FAREWELL_TIMEOUT_MS = 3_000;
-const GATHER_LIMIT_MS = 600;
-const CONNECT_LIMIT_MS = 12_000;
 // ICE says "disconnected" for short gaps that heal on their own.
 const DISCONNECT_GRACE_MS = 2_500;
 const STATS_EVERY_MS = 1_000;
@@ -105,14 +103,17 @@ export class WhipPublisher {
     await this.session?.audio.replaceTrack(track);
   }
 
-  /** Ends the media session; the room's show is ended by its own route. */
-  async stop(): Promise<void> {
+  /**
+   * Ends the media session; the room's show is ended by its own route. With `farewell` false the server is not
+   * told: it ended the show and dropped the session itself.
+   */
+  async stop(farewell = true): Promise<void> {
     this.run += 1;
     clearTimeout(this.retryTimer);
     const session = this.session;
     this.drop();
     this.enter("stopped", null);
-    if (session !== null) await this.remove(session, false);
+    if (session !== null && farewell) await this.remove(session, false);
   }
 
   /** Something says that waiting is over: the network is back, or the server lost our media before we noticed. */
@@ -215,7 +216,7 @@ export class WhipPublisher {
     await gathered(peer);
     const offer = peer.localDescription?.sdp ?? "";
     const inOffer = late.length;
-    const response = await http(url, {
+    const response = await send(url, {
       method: "POST",
       headers: { "content-type": "application/sdp", authorization: `Bearer ${session.token}` },
       body: offer,
@@ -246,7 +247,7 @@ export class WhipPublisher {
     if (session.etag !== null) headers["if-match"] = session.etag;
     const lines = candidates.map((entry) => ({ candidate: entry.candidate, mid: entry.sdpMid ?? "0" }));
     try {
-      await http(session.resource, { method: "PATCH", headers, body: sdpFragment(offer, lines, true) });
+      await send(session.resource, { method: "PATCH", headers, body: sdpFragment(offer, lines, true) });
     } catch {
       // Late candidates only widen the choice of paths; those of the offer stand.
     }
@@ -323,89 +324,10 @@ export class WhipPublisher {
     const resource = session.resource;
     session.resource = null;
     try {
-      await http(resource, { method: "DELETE", headers: { authorization: `Bearer ${session.token}` }, keepalive }, FAREWELL_TIMEOUT_MS);
+      await send(resource, { method: "DELETE", headers: { authorization: `Bearer ${session.token}` }, keepalive }, FAREWELL_TIMEOUT_MS);
       return true;
     } catch (error) {
       return !(error instanceof ApiError && error.status === 404);
     }
   }
-}
-
-async function http(url: string, init: RequestInit, timeoutMs = HTTP_TIMEOUT_MS): Promise<Response> {
-  const limit = AbortSignal.timeout(timeoutMs);
-  let response: Response;
-  try {
-    response = await fetch(url, { ...init, signal: limit });
-  } catch (error) {
-    const code = limit.aborted ? TIMEOUT : NETWORK;
-    throw new ApiError(0, code, error instanceof Error ? error.message : String(error));
-  }
-  if (response.ok) return response;
-  throw problemFrom(response.status, await response.text(), retryAfterSeconds(response.headers.get("retry-after"), Date.now()));
-}
-
-/** Resolves when all candidates are known, or soon enough anyway: the rest is trickled. */
-function gathered(peer: RTCPeerConnection): Promise<void> {
-  if (peer.iceGatheringState === "complete") return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, GATHER_LIMIT_MS);
-    peer.addEventListener("icegatheringstatechange", () => {
-      if (peer.iceGatheringState !== "complete") return;
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
-
-function connected(peer: RTCPeerConnection): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new ApiError(0, TIMEOUT, "the media connection did not come up")), CONNECT_LIMIT_MS);
-    const check = (): void => {
-      if (peer.connectionState === "connected") {
-        clearTimeout(timer);
-        resolve();
-      } else if (peer.connectionState === "failed" || peer.connectionState === "closed") {
-        clearTimeout(timer);
-        reject(new ApiError(0, NETWORK, "the media connection failed"));
-      }
-    };
-    peer.addEventListener("connectionstatechange", check);
-    check();
-  });
-}
-
-/** The counters of the outgoing video; null while there are none. */
-async function sample(peer: RTCPeerConnection): Promise<Sample | null> {
-  const report = await peer.getStats();
-  let result: Sample | null = null;
-  let audioBytes = 0;
-  let lost = 0;
-  let rttMs: number | null = null;
-  const codecs = new Map<string, string>();
-  report.forEach((entry: Record<string, unknown>) => {
-    const number = (key: string): number => (typeof entry[key] === "number" ? entry[key] : 0);
-    if (entry["type"] === "codec") codecs.set(String(entry["id"]), String(entry["mimeType"]).replace(/^video\//, ""));
-    if (entry["type"] === "remote-inbound-rtp" && entry["kind"] === "video") {
-      lost = number("packetsLost");
-      if (typeof entry["roundTripTime"] === "number") rttMs = entry["roundTripTime"] * 1000;
-    }
-    if (entry["type"] !== "outbound-rtp") return;
-    if (entry["kind"] === "audio") audioBytes = number("bytesSent");
-    if (entry["kind"] !== "video") return;
-    result = {
-      atMs: number("timestamp"),
-      bytes: number("bytesSent"),
-      frames: number("framesSent"),
-      packets: number("packetsSent"),
-      lost: 0,
-      rttMs: null,
-      width: number("frameWidth"),
-      height: number("frameHeight"),
-      limited: typeof entry["qualityLimitationReason"] === "string" ? entry["qualityLimitationReason"] : "none",
-      codec: String(entry["codecId"] ?? ""),
-    };
-  });
-  const found = result as Sample | null;
-  if (found === null) return null;
-  return { ...found, bytes: found.bytes + audioBytes, lost, rttMs, codec: codecs.get(found.codec) ?? "" };
 }

@@ -186,7 +186,7 @@ export class ReportCurves extends PageElement {
   private table(series: Series): TemplateResult {
     const rows = series.bins.starts.map((start, index) => ({ start, index })).filter(({ index }) => (series.order[index] ?? 0) > 0 || (series.click[index] ?? 0) > 0 || (series.peak[index] ?? 0) > 0);
     return html`<details class="plot-table no-print"><summary>${t("curve.table")}</summary>
-      <div class="table-wrap" tabindex="0" role="region" aria-labelledby="h-curve"><table class="table">
+      <div class="table-wrap" tabindex="0" role="group" aria-labelledby="h-curve"><table class="table">
         <thead><tr><th scope="col">${t("curve.minute")}</th><th scope="col" class="end">${t("curve.order")}</th><th scope="col" class="end">${t("curve.click")}</th><th scope="col" class="end">${t("curve.audience")}</th></tr></thead>
         <tbody>${rows.map(({ start, index }) => html`<tr><td>${time(start)}</td><td class="end">${this.money(series.order[index] ?? 0)}</td><td class="end">${this.money(series.click[index] ?? 0)}</td><td class="end">${count(series.peak[index] ?? 0)}</td></tr>`)}</tbody>
       </table></div></details>`;

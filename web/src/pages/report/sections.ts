@@ -65,7 +65,7 @@ function interval(ratio: Ratio, report: Report): TemplateResult | typeof nothing
 export function metricsSection(report: Report): TemplateResult {
   return html`<section class="card report-card" aria-labelledby="h-metrics">
     <header class="report-head"><h2 id="h-metrics">${t("metrics.title")}</h2><p class="small muted">${t("metrics.lead")}</p></header>
-    <div class="table-wrap" tabindex="0" role="region" aria-labelledby="h-metrics"><table class="table metrics-table">
+    <div class="table-wrap" tabindex="0" role="group" aria-labelledby="h-metrics"><table class="table metrics-table">
       <thead><tr><th scope="col">${t("metrics.name")}</th><th scope="col" class="end">${t("metrics.value")}</th><th scope="col" class="end">${t("metrics.interval")}</th><th scope="col" class="end">${t("metrics.n")}</th></tr></thead>
       <tbody>${RATIOS.map((key) => {
         const ratio = report.ratios[key];
@@ -80,7 +80,7 @@ export function productsSection(report: Report, titles: Titles): TemplateResult 
   const all = report.money.gmv_paid.minor;
   return html`<section class="card report-card" aria-labelledby="h-products">
     <header class="report-head"><h2 id="h-products">${t("products.title")}</h2></header>
-    ${report.products.length === 0 ? html`<p class="muted report-none">${t("products.none")}</p>` : html`<div class="table-wrap" tabindex="0" role="region" aria-labelledby="h-products"><table class="table">
+    ${report.products.length === 0 ? html`<p class="muted report-none">${t("products.none")}</p>` : html`<div class="table-wrap" tabindex="0" role="group" aria-labelledby="h-products"><table class="table">
       <thead><tr><th scope="col">${t("products.name")}</th><th scope="col" class="end">${t("products.impressions")}</th><th scope="col" class="end">${t("products.clicks")}</th>
         <th scope="col" class="end">${t("products.orders")}</th><th scope="col" class="end">${t("products.units")}</th><th scope="col" class="end">${t("products.paid")}</th><th scope="col" class="end">${t("products.net")}</th><th scope="col" class="end">${t("products.share")}</th></tr></thead>
       <tbody>${report.products.map((item) => {
@@ -100,10 +100,10 @@ export function phasesSection(report: Report): TemplateResult {
   const scenes = ["live", "replay"] as const;
   return html`<section class="card report-card" aria-labelledby="h-phases">
     <header class="report-head"><h2 id="h-phases">${t("phases.title")}</h2></header>
-    <div class="table-wrap" tabindex="0" role="region" aria-labelledby="h-phases"><table class="table"><thead><tr><th scope="col">${t("phases.part")}</th>${salesHead()}</tr></thead>
+    <div class="table-wrap" tabindex="0" role="group" aria-labelledby="h-phases"><table class="table"><thead><tr><th scope="col">${t("phases.part")}</th>${salesHead()}</tr></thead>
       <tbody>${parts.map((part) => html`<tr><th scope="row">${t(`phases.${part}`)}</th>${salesCells(report.phases[part])}</tr>`)}</tbody></table></div>
     <header class="report-head"><h2>${t("scenes.title")}</h2></header>
-    <div class="table-wrap" tabindex="0" role="region" aria-labelledby="h-phases"><table class="table"><thead><tr><th scope="col">${t("phases.part")}</th><th scope="col" class="end">${t("scenes.viewers")}</th><th scope="col" class="end">${t("scenes.watch")}</th>${salesHead()}</tr></thead>
+    <div class="table-wrap" tabindex="0" role="group" aria-labelledby="h-phases"><table class="table"><thead><tr><th scope="col">${t("phases.part")}</th><th scope="col" class="end">${t("scenes.viewers")}</th><th scope="col" class="end">${t("scenes.watch")}</th>${salesHead()}</tr></thead>
       <tbody>${scenes.map((scene) => {
         const one = report.scenes[scene];
         return html`<tr><th scope="row">${t(`scenes.${scene}`)}</th><td class="end">${count(one.viewers)}</td><td class="end">${duration(one.watch_ms)}</td>${salesCells(one.sales)}</tr>`;
@@ -117,7 +117,7 @@ export function attributionSection(report: Report): TemplateResult {
   const lost = a.unattributed.click_unknown + a.unattributed.click_other_seller + a.unattributed.no_click + a.unattributed.too_old;
   return html`<section class="card report-card" aria-labelledby="h-attribution">
     <header class="report-head"><h2 id="h-attribution">${t("attribution.title")}</h2><p class="small muted">${t("attribution.lead", { window: windowText(a.window_ms) })}</p></header>
-    <div class="table-wrap" tabindex="0" role="region" aria-labelledby="h-attribution"><table class="table attribution-table">
+    <div class="table-wrap" tabindex="0" role="group" aria-labelledby="h-attribution"><table class="table attribution-table">
       <thead><tr><th scope="col">${t("attribution.window")}</th><th scope="col"><span class="sr-only">${t("money.gmv_paid")}</span></th><th scope="col" class="end">${t("attribution.orders")}</th><th scope="col" class="end">${t("sales.buyers")}</th><th scope="col" class="end">${t("money.gmv_paid")}</th><th scope="col" class="end">${t("money.gmv_net")}</th></tr></thead>
       <tbody>${a.windows.map((one) => html`<tr class=${one.window_ms === a.window_ms ? "is-chosen" : ""}>
         <th scope="row">${windowText(one.window_ms)} ${one.window_ms === a.window_ms ? html`<span class="badge badge-accent">${t("attribution.chosen")}</span>` : nothing}</th>
@@ -139,7 +139,7 @@ export function trustSection(report: Report): TemplateResult {
       <dl class="facts trust-facts">${line(t("trust.signature"), trust.signature)}${line(t("trust.rows"), trust.rows_sha256)}${line(t("trust.baselines"), trust.baselines_version)}${line(t("trust.settings"), trust.settings_sha256)}
         ${line(t("trust.history"), trust.history_sha256)}${line(t("trust.code"), trust.code_version)}${line(t("trust.seed"), `${trust.seed} · ${trust.resamples} · ${trust.generator}`)}
         <dt>${t("trust.excluded")}</dt><dd class="small">${t("trust.excluded.text", { viewers: count(excluded.viewers), clicks: count(excluded.clicks), orders: count(excluded.orders) })}</dd></dl>
-      <div><h3 class="small strong">${t("trust.ledger")}</h3><div class="table-wrap" tabindex="0" role="region" aria-labelledby="h-trust"><table class="table">
+      <div><h3 class="small strong">${t("trust.ledger")}</h3><div class="table-wrap" tabindex="0" role="group" aria-labelledby="h-trust"><table class="table">
         <thead><tr><th scope="col">${t("trust.part")}</th><th scope="col" class="end">${t("sales.orders")}</th><th scope="col" class="end">${t("sales.paid")}</th><th scope="col" class="end">${t("money.gmv_paid")}</th><th scope="col" class="end">${t("trust.given")}</th></tr></thead>
         <tbody>${part(t("trust.counted"), r.counted)}${part(t("trust.unattributed"), r.unattributed)}${part(t("trust.excluded.row"), r.excluded)}${part(t("trust.outside"), r.outside_window)}</tbody>
       </table></div></div>

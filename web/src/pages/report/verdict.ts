@@ -59,7 +59,7 @@ export function compareSection(report: Report): TemplateResult {
   return html`<section class="card report-card" aria-labelledby="h-compare">
     <header class="report-head"><h2 id="h-compare">${t("compare.title")}</h2><p class="small muted">${t("compare.lead", target)}</p></header>
     ${drawn.length === 0 ? nothing : plot(drawn, report)}
-    <div class="table-wrap" tabindex="0" role="region" aria-labelledby="h-compare"><table class="table compare-table">
+    <div class="table-wrap" tabindex="0" role="group" aria-labelledby="h-compare"><table class="table compare-table">
       <thead><tr><th scope="col">${t("compare.baseline")}</th><th scope="col" class="end">${t("compare.figure")}</th><th scope="col" class="end">${t("compare.result")}</th><th scope="col">${t("compare.source")}</th></tr></thead>
       <tbody>${all.map((one) => row(one))}</tbody>
     </table></div>

@@ -19,7 +19,6 @@ export const t = catalogue(
     "rooms.new": "New room",
     "rooms.empty": "No rooms yet",
     "rooms.empty.text": "Make your first room, put products on its run-sheet and go live from this browser.",
-    "rooms.open": "Open",
     "rooms.control": "Control room",
     "rooms.report": "Report",
     "rooms.watch": "Viewer page",
@@ -27,7 +26,6 @@ export const t = catalogue(
     "rooms.started": (p: { when: string }) => `Started ${p.when}`,
     "rooms.ended": (p: { when: string }) => `Ended ${p.when}`,
     "rooms.never": "Not broadcast yet",
-    "rooms.failed": "The rooms could not be loaded.",
 
     "state.scheduled": "Scheduled",
     "state.live": "Live",
@@ -87,7 +85,6 @@ export const t = catalogue(
     "rooms.new": "新建直播间",
     "rooms.empty": "还没有直播间",
     "rooms.empty.text": "创建第一个直播间，把商品排进流程单，直接用浏览器开播。",
-    "rooms.open": "打开",
     "rooms.control": "控制台",
     "rooms.report": "报告",
     "rooms.watch": "观众页",
@@ -95,7 +92,6 @@ export const t = catalogue(
     "rooms.started": (p) => `${p.when} 已开播`,
     "rooms.ended": (p) => `${p.when} 结束`,
     "rooms.never": "尚未开播",
-    "rooms.failed": "直播间列表加载失败。",
 
     "state.scheduled": "已预告",
     "state.live": "直播中",

@@ -73,7 +73,7 @@ export class StudioStage extends PageElement {
     if (changed.has("startedMs") || changed.has("phase")) this.tick();
     if (!changed.has("phase") || this.publishing !== "live") return;
     // The room knows first what the media connection takes seconds to find out.
-    if (this.phase === "ended") void this.publisher?.stop();
+    if (this.phase === "ended") void this.publisher?.stop(false);
     if (this.phase === "interrupted") this.publisher?.distrust();
   }
 
@@ -181,7 +181,7 @@ export class StudioStage extends PageElement {
     this.busy = true;
     try {
       await rooms.end(this.room);
-      await this.publisher?.stop();
+      await this.publisher?.stop(false);
       this.publisher = null;
       this.publishing = "idle";
       this.dispatchEvent(new CustomEvent("on-air", { detail: false, bubbles: true, composed: true }));
