@@ -26,14 +26,17 @@ def _config() -> Config:
 
 
 def migrate(engine: sa.Engine, progress: Callable[[str], None]) -> None:
-    """Runs the missing migrations, each in a transaction of its own; raises when the database is newer than we are."""
+    """Runs the missing migrations, each in a transaction of its own; raises OSError for a schema it does not know."""
     config = _config()
-    head = ScriptDirectory.from_config(config).get_current_head()
+    scripts = ScriptDirectory.from_config(config)
+    head = scripts.get_current_head()
     with engine.connect() as conn:
         current = MigrationContext.configure(conn).get_current_revision()
         conn.rollback()
         if current == head:
             return
+        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+            raise OSError(f"the database was made by another version (schema {current}, this one knows {head})")
         progress(f"database: {current or 'empty'} -> {head}")
         config.attributes["connection"] = conn
         command.upgrade(config, "head")

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 
 from streamserver.errors import Unavailable
 from streamserver.store import Store, insert_ignore, open_store, upsert
 from streamserver.store.sqlite import SqliteStore
+from streamserver.store.tables import metadata
 from streamserver.store.tables.platform import sellers
 
 
@@ -113,6 +116,7 @@ _WRITER = """
 import asyncio, sys
 from pathlib import Path
 from streamserver.store import open_store
+from streamserver.store.tables import metadata
 from streamserver.store.tables.platform import sellers
 
 async def main():
@@ -142,3 +146,19 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
     assert acknowledged <= await ids(store)
     assert await store.read(lambda conn: conn.exec_driver_sql("PRAGMA integrity_check").scalar()) == "ok"
     await store.close()
+
+
+async def test_migrations_make_exactly_the_tables_that_the_code_knows(store: SqliteStore) -> None:
+    def difference(conn: sa.Connection) -> list[object]:
+        context = MigrationContext.configure(conn, opts={"compare_type": True, "target_metadata": metadata})
+        return list(compare_metadata(context, metadata))
+
+    assert await store.read(difference) == []
+
+
+async def test_a_database_newer_than_the_code_is_refused(tmp_path: Path) -> None:
+    store = await open_store(tmp_path)
+    await store.write(lambda conn: conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'") and None)
+    await store.close()
+    with pytest.raises(OSError, match="9999"):
+        await open_store(tmp_path)
