@@ -144,21 +144,23 @@ def excluded_of(conn: sa.Connection, room_id: str, viewer: str, test: bool) -> s
     return conn.scalar(_EXCLUDED, {"room": room_id, "viewer": viewer}) or ""
 
 
-def _load(conn: sa.Connection, click_id: str) -> Any:
-    query = (
-        sa.select(
-            clicks,
-            rooms.c.title.label("room_title"),
-            rooms.c.seller_id.label("room_seller"),
-            sellers.c.name.label("seller_name"),
-            products.c.sku,
-        )
-        .join(rooms, rooms.c.id == clicks.c.room_id)
-        .join(sellers, sellers.c.id == clicks.c.seller_id)
-        .join(products, products.c.id == clicks.c.product_id)
-        .where(clicks.c.id == click_id)
+_LOAD = (
+    sa.select(
+        clicks,
+        rooms.c.title.label("room_title"),
+        rooms.c.seller_id.label("room_seller"),
+        sellers.c.name.label("seller_name"),
+        products.c.sku,
     )
-    return conn.execute(query).first()
+    .join(rooms, rooms.c.id == clicks.c.room_id)
+    .join(sellers, sellers.c.id == clicks.c.seller_id)
+    .join(products, products.c.id == clicks.c.product_id)
+    .where(clicks.c.id == sa.bindparam("click"))
+)
+
+
+def _load(conn: sa.Connection, click_id: str) -> Any:
+    return conn.execute(_LOAD, {"click": click_id}).first()
 
 
 def _bad_click() -> Forbidden:

@@ -46,13 +46,22 @@ def _card_columns() -> sa.Select[Any]:
     ).join(products, products.c.id == cards.c.product_id)
 
 
+_VER = sa.select(card_bags.c.ver).where(card_bags.c.room_id == sa.bindparam("room"))
+_BUMP = card_bags.update().where(card_bags.c.room_id == sa.bindparam("room")).values(ver=card_bags.c.ver + 1)
+_BAG = (
+    _card_columns()
+    .where(cards.c.room_id == sa.bindparam("room"), cards.c.state != CardState.REMOVED.value)
+    .order_by(cards.c.position, cards.c.id)
+)
+
+
 def bump(conn: sa.Connection, room_id: str) -> int:
     """The bag's next version. On a database with concurrent writers this is also the room's lock: take it
     first."""
-    insert_ignore(conn, card_bags, {"room_id": room_id, "ver": 0})
-    mine = card_bags.c.room_id == room_id
-    conn.execute(card_bags.update().where(mine).values(ver=card_bags.c.ver + 1))
-    return conn.execute(sa.select(card_bags.c.ver).where(mine)).scalar_one()
+    if conn.execute(_BUMP, {"room": room_id}).rowcount == 0:
+        insert_ignore(conn, card_bags, {"room_id": room_id, "ver": 0})
+        conn.execute(_BUMP, {"room": room_id})
+    return conn.execute(_VER, {"room": room_id}).scalar_one()
 
 
 def card_rows(conn: sa.Connection, room_id: str) -> list[CardRow]:
@@ -67,15 +76,10 @@ def card_rows(conn: sa.Connection, room_id: str) -> list[CardRow]:
 
 def bag(conn: sa.Connection, room_id: str, now_ms: int) -> Bag:
     """The bag as people see it now."""
-    ver = conn.scalar(sa.select(card_bags.c.ver).where(card_bags.c.room_id == room_id)) or 0
-    query = (
-        _card_columns()
-        .where(cards.c.room_id == room_id, cards.c.state != CardState.REMOVED.value)
-        .order_by(cards.c.position, cards.c.id)
-    )
+    ver = conn.scalar(_VER, {"room": room_id}) or 0
     shapes: list[Card] = []
     until: list[int] = []
-    for row in conn.execute(query):
+    for row in conn.execute(_BAG, {"room": room_id}):
         card, changes = card_of(row, now_ms)
         shapes.append(card)
         if changes is not None:

@@ -41,22 +41,32 @@ def select_orders() -> sa.Select[Any]:
     return sa.select(*ORDER_COLUMNS).join(payments, payments.c.order_id == orders.c.id)
 
 
+# Built once: putting a statement together costs more than running it. Locking ones keep other writers from
+# the order.
+_FIND = select_orders().where(orders.c.id == sa.bindparam("order"))
+_FIND_LOCKED = _FIND.with_for_update(of=orders)
+_BY_TRADE_NO = select_orders().where(payments.c.id == sa.bindparam("trade_no"))
+_BY_TRADE_NO_LOCKED = _BY_TRADE_NO.with_for_update(of=orders)
+_LINES = (
+    sa.select(order_lines)
+    .where(order_lines.c.order_id.in_(sa.bindparam("orders", expanding=True)))
+    .order_by(order_lines.c.order_id, order_lines.c.line)
+)
+
+
 def find(conn: sa.Connection, order_id: str, *, lock: bool = False) -> Any:
     """An order with its payment. `lock` keeps other writers from it until the transaction ends."""
-    query = select_orders().where(orders.c.id == order_id)
-    return conn.execute(query.with_for_update(of=orders) if lock else query).first()
+    return conn.execute(_FIND_LOCKED if lock else _FIND, {"order": order_id}).first()
 
 
 def by_trade_no(conn: sa.Connection, trade_no: str, *, lock: bool = False) -> Any:
-    query = select_orders().where(payments.c.id == trade_no)
-    return conn.execute(query.with_for_update(of=orders) if lock else query).first()
+    return conn.execute(_BY_TRADE_NO_LOCKED if lock else _BY_TRADE_NO, {"trade_no": trade_no}).first()
 
 
 def lines_of(conn: sa.Connection, order_ids: Sequence[str]) -> dict[str, list[Any]]:
     """Lines by order, each in the order's sequence."""
     found: dict[str, list[Any]] = {order_id: [] for order_id in order_ids}
-    query = sa.select(order_lines).where(order_lines.c.order_id.in_(list(order_ids)))
-    for row in conn.execute(query.order_by(order_lines.c.order_id, order_lines.c.line)):
+    for row in conn.execute(_LINES, {"orders": list(order_ids)}):
         found[row.order_id].append(row)
     return found
 
