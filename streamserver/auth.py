@@ -71,8 +71,7 @@ class Auth:
         self._clock = clock
         self._secure = secure
         self._hasher = PasswordHasher()
-        # A hash of nobody's password: an unknown address takes as long as a wrong password.
-        self._nobody = self._hasher.hash(os.urandom(16).hex())
+        self._nobody: str | None = None
         self._attempts = AttemptLimit(most=10, window_s=300, keys=10_000)
         self.cookie = "__Host-session" if secure else "session"
 
@@ -129,11 +128,18 @@ class Auth:
             ).first()
 
         row = await self._store.read(find)
-        good = await asyncio.to_thread(self._verify, row.password_hash if row else self._nobody, password)
+        good = await asyncio.to_thread(self._verify, row.password_hash if row else None, password)
         if row is None or not good:
             for key in keys:
                 self._attempts.failed(key, self._clock.monotonic())
             raise errors.Unauthorized("wrong e-mail address or password", code="wrong_credentials")
+        token = await self.open_session(row.id)
+        account = await self._by_token(token)
+        assert account is not None
+        return account, token
+
+    async def open_session(self, account_id: AccountId) -> str:
+        """A session token for somebody who has proved who they are."""
         token = encode_secret(os.urandom(24))
         now = self._clock.now_ms()
 
@@ -142,18 +148,21 @@ class Auth:
             conn.execute(
                 sessions.insert().values(
                     token_hash=hash_secret(token),
-                    account_id=row.id,
+                    account_id=account_id,
                     created_ms=now,
                     expires_ms=now + SESSION_MS,
                 )
             )
 
         await self._store.write(unit)
-        account = await self._by_token(token)
-        assert account is not None
-        return account, token
+        return token
 
-    def _verify(self, hashed: str, password: str) -> bool:
+    def _verify(self, hashed: str | None, password: str) -> bool:
+        if hashed is None:
+            # Nobody's password, so that an unknown address takes as long as a wrong password.
+            if self._nobody is None:
+                self._nobody = self._hasher.hash(os.urandom(16).hex())
+            hashed = self._nobody
         try:
             return self._hasher.verify(hashed, password)
         except (VerificationError, InvalidHashError):
