@@ -18,6 +18,7 @@ import "../pool/pool.js";
 import "./room.js";
 import "./rooms.js";
 import "./studio.css";
+import "./control.css";
 
 class AppStudio extends PageElement {
   @state() private account: Account | null = null;
