@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from streamserver.ids import RoomId, SellerId
 from streamserver.store.tables.commerce import cards, products
+from streamserver.store.tables.platform import rooms
 from streamserver.wire_shapes import ProductInput
 
 from . import store_cards, store_products
@@ -35,6 +36,8 @@ class DemoProduct:
 BRAND = "Moonlight Goods"
 PICTURES = Path(__file__).parent / "demo_pictures"
 SIDE = 960
+POSTER = (1280, 720)
+"""Pixels of the room's cover as it was drawn."""
 
 PRODUCTS = (
     DemoProduct(
@@ -173,6 +176,8 @@ async def seed(server: Server, seller_id: SellerId, room_id: RoomId) -> None:
         draft = check(each.given)
         assert isinstance(draft, Draft), f"demo product {each.given.id}: {draft}"
         rows.append((server.new_id(), picture.image, draft, each.room_price))
+    cover = await asyncio.to_thread((PICTURES / "poster.webp").read_bytes)
+    poster = (await images.keep(seller_id, *POSTER, cover)).image
     card_ids = [server.new_id() for _ in rows]
     now = server.clock.now_ms()
 
@@ -180,6 +185,7 @@ async def seed(server: Server, seller_id: SellerId, room_id: RoomId) -> None:
         if store_products.by_skus(conn, seller_id, [rows[0][2].sku]):
             return
         ver = store_cards.bump(conn, room_id)
+        conn.execute(rooms.update().where(rooms.c.id == room_id).values(poster=poster))
         for i, (product_id, image, draft, room_price) in enumerate(rows):
             values = {**store_products.draft_values(draft, now), "image": image}
             conn.execute(products.insert().values(id=product_id, seller_id=seller_id, created_ms=now, **values))

@@ -20,6 +20,7 @@ Box = tuple[float, float, float, float]
 
 
 FOLDER = Path(__file__).parent / "demo_pictures"
+POSTER = (1280, 720)
 
 
 def main() -> None:
@@ -28,6 +29,7 @@ def main() -> None:
     for name, drawing in DRAWINGS.items():
         picture = drawing().resize((SIDE, SIDE), Image.Resampling.LANCZOS)
         picture.save(FOLDER / f"{name}.webp", "WEBP", quality=86, method=6)
+    poster().save(FOLDER / "poster.webp", "WEBP", quality=86, method=6)
 
 
 # ---- tools ----
@@ -195,6 +197,11 @@ def lamp() -> Image.Image:
     for x, y, r in ((230, 260, 7), (1380, 220, 9), (1290, 420, 5), (180, 620, 5), (1440, 720, 6), (330, 440, 4)):
         _glow(picture, _oval((x - r, y - r, x + r, y + r)), (255, 244, 214), 0.9, 2)
     return picture
+
+
+def poster() -> Image.Image:
+    """The room's cover: the lamp close up, in the shape of a screen."""
+    return lamp().crop((0, 300, _S, 300 + _S * 9 // 16)).resize(POSTER, Image.Resampling.LANCZOS)
 
 
 def teapot() -> Image.Image:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from . import errors
+
+# Only our own re-encoded images: another site's picture would tell that site who looks.
+_POSTER = re.compile(r"/images/[0-9A-Za-z_-]{1,64}\.webp")
 
 
 class RoomInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -12,6 +17,7 @@ class RoomInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str | msgspec.UnsetType = msgspec.UNSET
     description: str | msgspec.UnsetType = msgspec.UNSET
+    poster: str | msgspec.UnsetType | None = msgspec.UNSET
     starts_ms: int | msgspec.UnsetType | None = msgspec.UNSET
     currency: str | msgspec.UnsetType = msgspec.UNSET
     listed: bool | msgspec.UnsetType = msgspec.UNSET
@@ -34,6 +40,11 @@ class RoomInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                         where=name,
                     )
                 out[name] = text
+        poster = out.get("poster")
+        if isinstance(poster, str) and not _POSTER.fullmatch(poster):
+            raise errors.BadRequest(
+                "poster is the address of an uploaded image, /images/….webp", code="bad_field", where="poster"
+            )
         starts = out.get("starts_ms")
         if isinstance(starts, int) and not 0 < starts < 4_102_444_800_000:
             raise errors.BadRequest(

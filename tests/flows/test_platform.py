@@ -126,6 +126,19 @@ async def test_a_room_is_made_changed_and_hidden_from_other_sellers(running: Run
         assert (answer.status, (await answer.json())["title"]) == (200, "Changed")
 
 
+async def test_a_cover_is_an_uploaded_image_and_nothing_else(running: Running) -> None:
+    async with running.client.get("/api/rooms/demo") as answer:
+        poster = (await answer.json())["poster"]
+    async with running.client.get(poster) as answer:
+        assert (answer.status, answer.content_type) == (200, "image/webp")
+    for bad in ("https://evil.example/x.webp", "/images/../x.webp", "javascript:alert(1)", "/images/x.svg", ""):
+        async with running.brand_client.patch("/api/rooms/demo", json={"poster": bad}) as answer:
+            assert (answer.status, (await answer.json())["where"]) == (400, "poster"), bad
+    for good in (None, poster):
+        async with running.brand_client.patch("/api/rooms/demo", json={"poster": good}) as answer:
+            assert (await answer.json())["poster"] == good
+
+
 async def test_a_foreign_origin_is_refused(running: Running) -> None:
     async with running.brand_client.post(
         "/api/rooms", json={"title": "x"}, headers={"Origin": "https://evil.example"}

@@ -26,6 +26,7 @@ export type OrderState = OrderLife;
 export interface RoomInput {
   readonly title: string;
   readonly description?: string;
+  readonly poster?: string | null;
   readonly starts_ms?: number | null;
   readonly currency?: string;
   readonly listed?: boolean;

@@ -14,6 +14,8 @@ const LARGEST = 8 * 1024 * 1024;
 export class ImagePicker extends PageElement {
   /** Address of the present picture, "" for none. Changes are told by a `picked` event with the new address. */
   @property() image = "";
+  /** What the picture is of, instead of the usual words. */
+  @property() label = "";
   @property() error = "";
   @state() private problem: string | null = null;
   @state() private busy = false;
@@ -66,7 +68,7 @@ export class ImagePicker extends PageElement {
   protected override render(): TemplateResult {
     const problem = this.problem ?? (this.error === "" ? null : this.error);
     return html`<div class="field">
-      <span class="field-label">${t("image.label")}</span>
+      <span class="field-label">${this.label || t("image.label")}</span>
       <div class="drop ${this.over ? "is-over" : ""}" @dragover=${(event: DragEvent) => { event.preventDefault(); this.over = true; }} @dragleave=${() => (this.over = false)} @drop=${(event: DragEvent) => this.drop(event)}>
         ${this.busy ? html`<div class="center">${spinner()}<span class="small">${t("image.busy")}</span></div>` : this.image === "" ? nothing : html`<img class="drop-picture" src=${this.image} alt=${t("image.alt")} />`}
         <div class="stack drop-text">

@@ -8,10 +8,11 @@ import { fieldOf, words } from "../../api/words.js";
 import { fromLocalInput, toLocalInput } from "../../format/index.js";
 import { tc } from "../../i18n/common.js";
 import { define, field, notice, PageElement, toast } from "../../ui/index.js";
+import "../pool/image_picker.js";
 import { t } from "./messages.js";
 
 const CURRENCIES = ["USD", "EUR", "GBP", "CNY", "HKD", "TWD", "SGD", "JPY", "KRW", "MYR", "THB", "PHP", "AUD", "CAD", "KWD"];
-const FIELDS = ["title", "description", "starts_ms", "currency"] as const;
+const FIELDS = ["title", "description", "poster", "starts_ms", "currency"] as const;
 type Field = (typeof FIELDS)[number];
 
 export class RoomForm extends PageElement {
@@ -20,6 +21,7 @@ export class RoomForm extends PageElement {
   @property({ attribute: false }) room: Room | null = null;
   @state() private heading = "";
   @state() private description = "";
+  @state() private poster = "";
   @state() private starts = "";
   @state() private currency = "USD";
   @state() private listed = true;
@@ -33,6 +35,7 @@ export class RoomForm extends PageElement {
     const room = this.room;
     this.heading = room?.title ?? "";
     this.description = room?.description ?? "";
+    this.poster = room?.poster ?? "";
     this.starts = room?.starts_ms == null ? "" : toLocalInput(room.starts_ms);
     this.currency = room?.currency ?? "USD";
     this.listed = room?.listed ?? true;
@@ -62,6 +65,7 @@ export class RoomForm extends PageElement {
     const input: RoomInput = {
       title: this.heading.trim(),
       description: this.description.trim(),
+      poster: this.poster === "" ? null : this.poster,
       currency: this.currency,
       listed: this.listed,
       test: this.test,
@@ -99,6 +103,7 @@ export class RoomForm extends PageElement {
         ${field({ id: "room-description", label: t("form.description"), optional: true, error: this.errors.description }, (f) => html`<textarea
           class="input" id=${f.id} aria-describedby=${f.describedBy} aria-invalid=${f.invalid} maxlength="2000" rows="3"
           .value=${this.description} @input=${(event: Event) => (this.description = text(event))}></textarea>`)}
+        <image-picker .image=${this.poster} label=${t("form.poster")} error=${this.errors.poster ?? ""} @picked=${(event: CustomEvent<string>) => (this.poster = event.detail)}></image-picker>
         ${field({ id: "room-starts", label: t("form.starts"), optional: true, hint: t("form.starts.hint"), error: this.errors.starts_ms }, (f) => html`<input
           class="input" type="datetime-local" id=${f.id} aria-describedby=${f.describedBy} aria-invalid=${f.invalid}
           .value=${this.starts} @input=${(event: Event) => (this.starts = text(event))} />`)}
