@@ -9,7 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright, expect
+
+# How long a page may take on two busy cores before it counts as not happening.
+WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)
 
 FLAGS = (
     "--allow-loopback-in-peer-connection",
@@ -35,10 +39,10 @@ LAPTOP = {"width": 1280, "height": 800}
 
 
 @asynccontextmanager
-async def browser(executable: str) -> AsyncIterator[Browser]:
+async def browser(executable: str, *flags: str) -> AsyncIterator[Browser]:
     """A Chromium for the length of the block. A first launch on a busy machine may time out: it is tried once more."""
     async with async_playwright() as play:
-        options = {"executable_path": executable, "args": list(FLAGS)}
+        options = {"executable_path": executable, "args": [*FLAGS, *flags]}
         try:
             launched = await play.chromium.launch(**options)  # type: ignore[arg-type]
         except Error:
@@ -88,7 +92,7 @@ async def context(
         color_scheme="dark" if dark else "light",
         permissions=["camera", "microphone"],
     )
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(WAIT_MS)
     return made
 
 
