@@ -128,7 +128,9 @@ class _Routes:
 
     async def me(self, request: web.Request) -> web.Response:
         account = await self._server.auth.account(request)
-        demo = self._server.demo.hint if http.is_loopback(request) else None
+        # A server with a public address may stand behind a proxy that looks like loopback.
+        local = http.is_loopback(request) and not self._server.settings.public_url
+        demo = self._server.demo.hint if local else None
         return http.respond(
             Me(
                 account=account.shape() if account else None,
