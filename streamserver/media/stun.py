@@ -64,7 +64,7 @@ def read_binding_request(datagram: bytes) -> BindingRequest | None:
         return None
     username: bytes | None = None
     signature = signed = b""
-    nominates = claims_controlled = False
+    nominates = claims_controlled = printed = False
     unknown: list[int] = []
     position = 20
     for _ in range(MAX_ATTRIBUTES):
@@ -79,6 +79,7 @@ def read_binding_request(datagram: bytes) -> BindingRequest | None:
         if name == _FINGERPRINT:
             if size != 4 or _U32.unpack(value)[0] != _fingerprint(datagram, position):
                 return None
+            printed = True
         elif signature:
             pass  # RFC 8489 section 14.5: what follows the signature, the fingerprint excepted, is ignored
         elif name == _MESSAGE_INTEGRITY:
@@ -96,7 +97,8 @@ def read_binding_request(datagram: bytes) -> BindingRequest | None:
         position += 4 + size + (-size % 4)
     else:
         return None
-    if username is None or not signature:
+    # ICE checks carry it (RFC 8445 section 7.1); without it nothing vouches for the bytes after the signature.
+    if username is None or not signature or not printed:
         return None
     local, colon, remote = username.partition(b":")
     if not colon or not local.isascii() or not remote.isascii():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamserver.media import rtp, stun
@@ -94,6 +94,7 @@ def test_a_check_reads_back_and_only_its_password_fits(
 
 
 @given(st.integers(0, 200), st.integers(1, 255))
+@example(80, 1)  # the fingerprint's own type: it became an attribute to ignore
 def test_a_check_with_a_changed_byte_is_not_taken(position: int, change: int) -> None:
     password = b"p" * 24
     datagram = bytearray(stun.write_request(b"t" * 12, "local:remote", password))
