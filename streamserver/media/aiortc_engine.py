@@ -139,14 +139,15 @@ class AiortcEngine:
         if not takeover and state is not None and (state.publisher or state.pending):
             raise PublisherExists("this room has a publisher")
         self._admit()
-        if state is None:
-            state = self.plane.rooms[room] = self._make_room(room)
         rate = self.config.publisher_packets_per_s
         publisher = Publisher(*self._peer_parts(room, offer, begun), budget=RateBudget(rate, rate))
         publisher.learn_offer()
-        if state.pending is not None:
-            self._end(state.pending, "replaced", begun, goodbye=True)
-        state.pending = publisher
+        if state is None:
+            state = self.plane.rooms[room] = self._make_room(room)
+        # The new one first: a room that nobody publishes to or is about to is dropped.
+        replaced, state.pending = state.pending, publisher
+        if replaced is not None:
+            self._end(replaced, "replaced", begun, goodbye=True)
         return self._open(publisher, {}, begun)
 
     async def subscribe(self, room: RoomId, offer_sdp: str) -> Session:

@@ -254,6 +254,20 @@ async def test_a_publisher_that_never_connects_replaces_nobody(harness: Harness)
     await viewer.count(4)
 
 
+async def test_a_publisher_that_offers_twice_before_it_connects_goes_live(harness: Harness) -> None:
+    """As an encoder does that did not get the first answer: the first handshake never ends."""
+    await harness.engine.publish(ROOM, harness.offer("sendonly"))
+    waiting = harness.watcher("recvonly")
+    waiting.session = await harness.engine.subscribe(ROOM, waiting.peer.offer)
+    await waiting.peer.connect(waiting.session.answer_sdp)
+    await harness.until_live(waiting)
+    publisher, video = await harness.publisher()
+    send(publisher, video.frame())
+    await waiting.count(4)
+    assert harness.engine.live(ROOM)
+    assert harness.counter('media_dropped_packets_total{reason="failed"}') == 0
+
+
 async def test_the_room_may_change_its_codec(harness: Harness) -> None:
     first, video = await harness.publisher(("H264",))
     viewer = await harness.viewer()
