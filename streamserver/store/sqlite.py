@@ -172,16 +172,30 @@ class SqliteStore:
                 for job in jobs:
                     try:
                         with conn.begin_nested():
-                            job.result = job.unit(conn)
+                            _try(job, conn)
                     except Exception as exc:
-                        job.error = _told(exc)
+                        job.error = job.error or _told(exc)
+                        driver = conn.connection.dbapi_connection
+                        if driver is None or not driver.in_transaction:
+                            # A full or failing disk makes SQLite roll the whole transaction back, the earlier
+                            # units included; a later one would run outside any transaction.
+                            raise job.error from exc
         except Exception as exc:
-            # The commit itself failed: none of the units happened, whatever they returned.
+            # The transaction was lost or its commit failed: none of the units happened, whatever they returned.
             log.error("commit_failed", extra={"units": len(jobs)}, exc_info=exc)
             for job in jobs:
                 job.error = _told(exc)
         self.groups += 1
         self.units += len(jobs)
+
+
+def _try(job: _Job, conn: sa.Connection) -> None:
+    """Runs one unit and keeps what it raised: undoing it may raise something that says less."""
+    try:
+        job.result = job.unit(conn)
+    except Exception as exc:
+        job.error = _told(exc)
+        raise
 
 
 def _answer(jobs: list[_Job]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -110,6 +111,35 @@ async def test_a_full_disk_refuses_and_changes_nothing(store: SqliteStore) -> No
     await store.write(lambda conn: conn.exec_driver_sql("PRAGMA max_page_count=1000000"))
     await store.write(add("b"))  # type: ignore[arg-type]
     assert await ids(store) == {"a", "b"}
+
+
+async def test_a_disk_that_fills_up_in_a_group_acknowledges_nothing_that_is_gone(store: SqliteStore) -> None:
+    """SQLite gives the whole transaction up when the disk is full, the units before and after included."""
+
+    def limit(conn: sa.Connection) -> None:
+        pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()
+        conn.exec_driver_sql(f"PRAGMA max_page_count={pages + 1}")
+
+    await store.write(limit)
+    row = {"name": "y" * 120, "created_ms": 1}
+    big = [{"id": f"big{n}", **row} for n in range(2000)]
+    gate = threading.Event()  # the writer takes all of these at once
+    asyncio.get_running_loop().call_later(0.05, gate.set)
+    _, *results = await asyncio.gather(
+        store.write(lambda _conn: gate.wait(30) and None),
+        *(store.write(add(f"before{n}")) for n in range(5)),  # type: ignore[arg-type]
+        store.write(lambda conn: [conn.execute(sellers.insert().values(**each)) for each in big] and None),
+        *(store.write(add(f"after{n}")) for n in range(5)),  # type: ignore[arg-type]
+        return_exceptions=True,
+    )
+    names = [*(f"before{n}" for n in range(5)), "big", *(f"after{n}" for n in range(5))]
+    told = {name for name, result in zip(names, results, strict=True) if result is None}
+    assert isinstance(results[5], Unavailable) and "full" in str(results[5])
+    assert all(isinstance(result, Unavailable) for result in results if result is not None)
+    assert await ids(store) == told
+    await store.write(lambda conn: conn.exec_driver_sql("PRAGMA max_page_count=1000000"))
+    await store.write(add("later"))  # type: ignore[arg-type]
+    assert await ids(store) == told | {"later"}
 
 
 _WRITER = """
