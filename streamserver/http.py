@@ -99,7 +99,7 @@ async def json_body(request: web.Request, kind: type[T]) -> T:
 def page_args(request: web.Request, *, limit: int = 50, most: int = 200) -> tuple[str | None, int]:
     """(after, limit) of a paged list. Raises BadRequest naming the parameter."""
     text = request.query.get("limit", str(limit))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+    if not (len(text) <= 9 and text.isascii() and text.isdigit() and 1 <= int(text) <= most):
         raise BadRequest(f"limit must be 1 to {most}", code="bad_field", where="limit")
     return request.query.get("after") or None, int(text)
 
@@ -160,7 +160,10 @@ def same_origin(request: web.Request, base_url: str) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return True
-    host = urlsplit(origin).netloc
+    try:
+        host = urlsplit(origin).netloc
+    except ValueError:  # an IPv6 address that is none
+        return False
     return bool(host) and host in (request.host, urlsplit(base_url).netloc)
 
 

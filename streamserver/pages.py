@@ -77,8 +77,11 @@ class Pages:
         if self._dist is None:
             return None
         path = self._dist.joinpath(*parts)
-        inside = path.resolve().is_relative_to(self._dist.resolve())
-        return path if inside and path.is_file() else None
+        try:
+            inside = path.resolve().is_relative_to(self._dist.resolve())
+            return path if inside and path.is_file() else None
+        except (OSError, ValueError):  # a name that no file can have
+            return None
 
     async def _asset(self, request: web.Request) -> web.StreamResponse:
         path = self._file("assets", request.match_info["path"])

@@ -14,8 +14,12 @@ _MAC_BYTES = 16
 
 
 def _mac(secret: bytes, *parts: str) -> str:
-    text = "\n".join(parts).encode()
-    return encode_secret(hmac.digest(secret, text, hashlib.sha256)[:_MAC_BYTES])
+    return encode_secret(hmac.digest(secret, _bytes("\n".join(parts)), hashlib.sha256)[:_MAC_BYTES])
+
+
+def _bytes(text: str) -> bytes:
+    """Of whatever a client sent: bytes of a header that are not UTF-8 arrive as lone surrogates."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def viewer_token(secret: bytes, rand: bytes) -> str:
@@ -26,7 +30,7 @@ def viewer_token(secret: bytes, rand: bytes) -> str:
 
 def check_viewer_token(secret: bytes, token: str) -> bool:
     payload, _, mac = token.partition(".")
-    return len(token) <= 128 and hmac.compare_digest(mac.encode(), _mac(secret, "viewer", payload).encode())
+    return len(token) <= 128 and hmac.compare_digest(_bytes(mac), _bytes(_mac(secret, "viewer", payload)))
 
 
 def viewer_id(secret: bytes, token: str, room: RoomId) -> ViewerId:
@@ -44,10 +48,10 @@ def check_publish_token(secret: bytes, room: RoomId, token: str, now_ms: int) ->
     kind, _, expires = payload.partition(".")
     if kind != "p1" or len(token) > 128 or not (expires.isascii() and expires.isdigit()):
         return False
-    good = hmac.compare_digest(mac.encode(), _mac(secret, "publish", room, payload).encode())
+    good = hmac.compare_digest(_bytes(mac), _bytes(_mac(secret, "publish", room, payload)))
     return good and int(expires) > now_ms
 
 
 def hash_secret(token: str) -> str:
     """How session tokens and stream keys are stored: they have at least 128 random bits, so a plain hash is enough."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(_bytes(token)).hexdigest()

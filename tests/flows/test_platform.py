@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -201,3 +202,25 @@ async def test_a_crash_leaves_the_room_interrupted(tmp_path: Path) -> None:
         await first.server.rooms.publisher_started(RoomId("demo"), SessionId("a"))
     async with running_server(tmp_path) as second:
         assert (await second.server.rooms.get(RoomId("demo"))).state == "interrupted"
+
+
+async def test_hostile_bytes_are_refused_and_not_a_server_error(running: Running) -> None:
+    token = next(cookie.value for cookie in running.brand_client.cookie_jar)
+    signed_in = f"\r\nCookie: session={token}".encode()
+    cases = {
+        b"GET /api/me HTTP/1.1\r\nCookie: session=\xff\xfe": 200,
+        b"GET /api/rooms/demo/cards HTTP/1.1\r\nCookie: session=\xff; viewer=a.\xff": 200,
+        b"POST /whip/demo HTTP/1.1\r\nContent-Length: 0\r\nAuthorization: Bearer \xff": 403,
+        b"POST /api/auth/sign-out HTTP/1.1\r\nContent-Length: 0\r\nOrigin: http://[bad": 403,
+        b"GET /ws/demo HTTP/1.1\r\nOrigin: http://[bad": 403,
+        b"GET /assets/%00 HTTP/1.1": 404,
+        b"GET /assets/" + b"a" * 3000 + b" HTTP/1.1": 404,
+        b"GET /api/pool/products?limit=" + b"9" * 5000 + b" HTTP/1.1" + signed_in: 400,
+    }
+    got: dict[bytes, int] = {}
+    for head in cases:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.server.port)
+        writer.write(head + b"\r\nHost: here\r\nConnection: close\r\n\r\n")
+        got[head] = int((await asyncio.wait_for(reader.read(), 20)).split()[1])
+        writer.close()
+    assert got == cases
