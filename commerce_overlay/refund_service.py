@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from streamserver.auth import Account
-from streamserver.errors import BadRequest, Conflict, Unavailable
+from streamserver.errors import BadRequest, Conflict, Unavailable, Unprocessable
 from streamserver.plaintext import one_line
 from streamserver.store.tables.commerce import refunds
 from streamserver.store.tables.platform import idempotency_keys
@@ -72,8 +72,13 @@ class RefundService:
             refund_id = "r" + hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()[:25]
             known = claim(conn, scope, key, body_hash, now)
             mine = sa.select(refunds).where(refunds.c.id == refund_id)
-            if known is not None:
-                return known, row, conn.execute(mine).first(), scope
+            made = conn.execute(mine).first()
+            if known or (known is not None and made is not None and made.state != "failed"):
+                return known, row, made, scope
+            if made is not None and made.state != "failed":
+                # Older than keys are kept: asking again in its name would unmake what was booked.
+                detail = "this Idempotency-Key belongs to an earlier refund"
+                raise Unprocessable(detail, code="idempotency_mismatch", where="Idempotency-Key")
             pending = store_payments.pending_minor(conn, order_id)
             asked = amount or Money(row.total_minor - row.refunded_minor - pending, row.currency)
             if asked.currency != row.currency:
@@ -84,6 +89,8 @@ class RefundService:
             except OrderRefused as exc:
                 raise told(exc) from None
             values = {
+                "order_id": order_id,
+                "payment_id": row.trade_no,
                 "amount_minor": asked.minor,
                 "currency": asked.currency,
                 "reason": reason,
@@ -92,12 +99,12 @@ class RefundService:
                 "requested_ms": now,
                 "at_ms": None,
             }
-            if conn.execute(mine).first() is not None:
-                # The provider refused it before and the key was freed: this is the same request made again.
+            if made is not None:
+                # The provider refused it before: nothing was given back under this id, so it is asked for anew,
+                # for whichever order the key is used now.
                 conn.execute(refunds.update().where(refunds.c.id == refund_id).values(**values))
             else:
-                made = {"id": refund_id, "order_id": order_id, "payment_id": row.trade_no, "automatic": False}
-                conn.execute(refunds.insert().values(**made, **values))
+                conn.execute(refunds.insert().values(id=refund_id, automatic=False, **values))
             return b"", row, conn.execute(mine).one(), scope
 
         answer, row, refund, scope = await self._server.store.write(ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from commerce_overlay.feature import Commerce, commerce_key
 from commerce_overlay.ledger_check import problems
 from commerce_overlay.money import Money
 from commerce_overlay.payments import webhooks
-from commerce_overlay.payments.provider import ProviderError
+from commerce_overlay.payments.provider import ProviderError, ProviderRefused
 from streamserver.store.tables.commerce import orders, products, refunds, sandbox_webhooks, webhook_receipts
-from streamserver.store.tables.platform import outbox
+from streamserver.store.tables.platform import idempotency_keys, outbox
 from tests.flows.test_commerce_orders import SteppedClock, step
 from tests.support.server import Running, running_server
 from tests.support.shop import Shopper, shopper, until
@@ -280,6 +280,63 @@ async def test_a_refund_survives_a_silent_provider(srv: Running, buyer: Shopper)
     done = await brand.call("POST", path, 201, json={}, headers=key)
     assert (done["state"], done["refunded"]["minor"]) == ("refunded", 5800)
     assert await brand.call("POST", path, 201, json={}, headers=key) == done
+
+
+def refuse_refunds(mine: Commerce) -> Callable[[], None]:
+    """The provider refuses every refund until the answer is called."""
+    real = mine.sandbox.refund
+
+    async def no(*_args: Any) -> Any:
+        raise ProviderRefused("not_now", "this merchant's refunds are on hold")
+
+    mine.sandbox.refund = no  # type: ignore[method-assign]
+    return lambda: setattr(mine.sandbox, "refund", real)
+
+
+async def test_a_refund_refused_while_nobody_waited_is_not_told_as_made(srv: Running, buyer: Shopper) -> None:
+    mine, brand = commerce(srv), Shopper(srv.brand_client)
+    order = await buyer.buy(LAMP, 2)
+    path, key = f"/api/orders/{order['id']}/refunds", {"Idempotency-Key": "a-refund-key"}
+    real = mine.sandbox.refund
+
+    async def silent(*_args: Any) -> Any:
+        raise ProviderError("no answer")
+
+    mine.sandbox.refund = silent  # type: ignore[method-assign]
+    await brand.call("POST", path, 503, json={}, headers=key)
+    mine.sandbox.refund = real  # type: ignore[method-assign]
+    allow = refuse_refunds(mine)
+    step(srv, 10)
+    await mine.refunds.sweep()
+    assert (await rows(srv, sa.select(refunds.c.state)))[0][0] == "failed"
+    assert (await brand.call("POST", path, 409, json={}, headers=key))["code"] == "not_now"
+    allow()
+    done = await brand.call("POST", path, 201, json={}, headers=key)
+    assert (done["state"], done["refunded"]["minor"]) == ("refunded", 5800)
+
+
+async def test_the_key_of_a_refused_refund_serves_another_order(srv: Running, buyer: Shopper) -> None:
+    mine, brand = commerce(srv), Shopper(srv.brand_client)
+    first, second = await buyer.buy(LAMP, 2), await buyer.buy(LAMP, 1)
+    key = {"Idempotency-Key": "a-refund-key"}
+    allow = refuse_refunds(mine)
+    await brand.call("POST", f"/api/orders/{first['id']}/refunds", 409, json={}, headers=key)
+    allow()
+    done = await brand.call("POST", f"/api/orders/{second['id']}/refunds", 201, json={}, headers=key)
+    assert (done["id"], done["refunded"]["minor"]) == (second["id"], 2900)
+    assert (await brand.call("GET", f"/api/orders/{first['id']}"))["refunds"] == []
+
+
+async def test_a_refund_older_than_its_key_is_not_made_again(srv: Running, buyer: Shopper) -> None:
+    brand = Shopper(srv.brand_client)
+    order = await buyer.buy(LAMP, 2)
+    path, key = f"/api/orders/{order['id']}/refunds", {"Idempotency-Key": "a-refund-key"}
+    part = {"amount": "7.00 USD"}
+    await brand.call("POST", path, 201, json=part, headers=key)
+    await srv.server.store.write(lambda conn: conn.execute(idempotency_keys.delete()))
+    assert (await brand.call("POST", path, 422, json=part, headers=key))["code"] == "idempotency_mismatch"
+    detail = await brand.call("GET", f"/api/orders/{order['id']}")
+    assert detail["refunded"]["minor"] == 700 and [each["amount"]["minor"] for each in detail["refunds"]] == [700]
 
 
 async def test_many_refunds_at_once_never_give_back_too_much(srv: Running, buyer: Shopper) -> None:
