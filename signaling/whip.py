@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
-from streamserver.errors import BadRequest, TooLarge, Unauthorized, UnsupportedType
+from streamserver.errors import BadRequest, Unauthorized, UnsupportedType
+from streamserver.http import read_body
 from streamserver.ids import RoomId, SessionId
 from streamserver.media.engine import MediaEngine, Session
 from streamserver.media.errors import UnknownSession
@@ -51,6 +52,8 @@ async def _add_cors(request: web.Request, response: web.StreamResponse) -> None:
     if request.path.startswith(("/whip/", "/whep/")):
         for name, value in _CORS.items():
             response.headers.setdefault(name, value)
+        if response.status == Unauthorized.status:
+            response.headers.setdefault(hdrs.WWW_AUTHENTICATE, "Bearer")
 
 
 class _Endpoint:
@@ -149,13 +152,7 @@ def _bearer(request: web.Request) -> str | None:
 async def _read_body(request: web.Request, content_type: str) -> str:
     if request.content_type != content_type:
         raise UnsupportedType(f"Content-Type must be {content_type}")
-    if (request.content_length or 0) > MAX_BODY:
-        raise TooLarge(f"a body of at most {MAX_BODY} bytes")
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLarge(f"a body of at most {MAX_BODY} bytes")
+    body = await read_body(request, MAX_BODY)
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:

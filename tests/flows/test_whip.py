@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from streamserver import http
 from tests.support.whip_server import ICE_SERVERS, KEY, WhipServer, whip_server
 
 OFFERS = Path(__file__).parents[1] / "unit" / "media" / "offers"
@@ -164,3 +166,28 @@ async def test_a_full_server_says_when_to_come_back() -> None:
         async with client.post("/whep/demo", data=WHEP, headers=SDP) as answer:
             assert answer.status == 503
             assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("path", ["/whip/demo", "/whep/demo"])
+async def test_an_offer_that_does_not_arrive_is_given_up(
+    server: WhipServer, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(http, "BODY_S", 0.05)
+    done = asyncio.Event()
+
+    async def drip() -> AsyncIterator[bytes]:
+        yield WHIP[:100]
+        await done.wait()
+
+    try:
+        async with client.post(path, data=drip(), headers={**SDP, **BEARER}) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (408, "request_timeout")
+    finally:
+        done.set()
+    assert server.engine.stats().gauges["media_sessions_pending"] == 0
+
+
+async def test_a_missing_token_names_its_scheme(client: aiohttp.ClientSession) -> None:
+    async with client.post("/whip/demo", data=WHIP, headers=SDP) as answer:
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
