@@ -4,6 +4,7 @@ rooms that show a product know. Knows no image bytes; pictures come and go throu
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -134,11 +135,11 @@ class PoolService:
 
         def judge(conn: sa.Connection) -> tuple[dict[str, Any], list[ImportProblem], list[tuple[str, Draft]]]:
             known = store_products.by_skus(conn, seller, skus)
-            used = store_products.rooms_showing(conn, [row.id for row in known.values()][:500]) if known else set()
+            shown = store_products.shown(conn, [row.id for row in known.values()])
             problems: list[ImportProblem] = []
             good: list[tuple[str, Draft]] = []
             for new_id, (row_number, draft) in zip(ids, found.drafts, strict=True):
-                problem = _row_problem(conn, seller, draft, known.get(draft.sku), bool(used))
+                problem = _row_problem(conn, seller, draft, known.get(draft.sku), shown)
                 if problem is None:
                     good.append((new_id, draft))
                 else:
@@ -194,7 +195,9 @@ class PoolService:
             self._images.wake()
 
 
-def _row_problem(conn: sa.Connection, seller: str, draft: Draft, row: Any, shown: bool) -> tuple[str, str, str] | None:
+def _row_problem(
+    conn: sa.Connection, seller: str, draft: Draft, row: Any, shown: Set[str]
+) -> tuple[str, str, str] | None:
     """What only the pool can say about a row of a file."""
     if draft.image is not None and not store_products.owns_image(conn, seller, draft.image):
         return "image_link", "unknown_image", "this picture is not one of yours"
@@ -202,7 +205,7 @@ def _row_problem(conn: sa.Connection, seller: str, draft: Draft, row: Any, shown
         return None
     if draft.stock < row.reserved:
         return "stock", "stock_reserved", f"placed orders hold {row.reserved}"
-    if draft.price.currency != row.currency and shown and store_products.rooms_showing(conn, [row.id]):
+    if draft.price.currency != row.currency and row.id in shown:
         return "price", "currency_mismatch", f"the product is in a room that sells in {row.currency}"
     return None
 

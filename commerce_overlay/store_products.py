@@ -215,6 +215,15 @@ def rooms_showing(conn: sa.Connection, product_ids: Sequence[str]) -> set[str]:
     return set(conn.scalars(_ROOMS_SHOWING, {"products": list(product_ids)}))
 
 
+def shown(conn: sa.Connection, product_ids: Sequence[str]) -> set[str]:
+    """Those of these products that are in the bag of any room."""
+    found: set[str] = set()
+    for start in range(0, len(product_ids), 500):
+        part = cards.c.product_id.in_(list(product_ids[start : start + 500]))
+        found.update(conn.scalars(sa.select(cards.c.product_id).where(part, cards.c.state != CardState.REMOVED.value)))
+    return found
+
+
 def owns_image(conn: sa.Connection, seller_id: str, address: str) -> bool:
     """Whether `/images/{id}.webp` is a picture of this seller."""
     image_id = address.removeprefix("/images/").removesuffix(".webp")

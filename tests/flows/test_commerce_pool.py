@@ -323,3 +323,23 @@ async def test_a_file_changes_only_what_it_mentions(brand: Shopper) -> None:
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"title", "price", "stock", "updated_ms"}
     assert after["sale_price"]["minor"] == 1750 and after["image"] and after["commission_bp"] == 1500
+
+
+async def test_a_long_file_cannot_change_the_currency_of_what_a_room_sells(brand: Shopper) -> None:
+    headers = {"Content-Type": "text/csv"}
+    rows = [f"SKU-{n:03},Thing {n},5.00 USD,9" for n in range(600)]
+
+    async def send(lines: list[str]) -> Any:
+        text = "\n".join(["id,title,price,stock", *lines])
+        return await brand.call("POST", "/api/pool/import?mode=commit", data=text.encode(), headers=headers)
+
+    assert (await send(rows))["created"] == 600
+    last = (await brand.call("GET", "/api/pool/products?q=SKU-599"))["products"][0]
+    await brand.call("POST", "/api/rooms/demo/cards", 201, json={"product": last["id"]})
+    again = await send([row.replace("USD", "EUR") for row in rows])
+    assert again["updated"] == 599
+    assert [(each["row"], each["column"], each["code"]) for each in again["errors"]] == [
+        (600, "price", "currency_mismatch")
+    ]
+    card = next(card for card in await brand.cards() if card["product"] == last["id"])
+    assert card["price"] == {"minor": 500, "currency": "USD"}
