@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { delayOf, feed, FIRST_FRAME_WITHIN_MS, FROZEN_AFTER_MS, isFrozen, newWatchdog, refusalOf } from "./whep_policy.js";
+import { delayOf, feed, FIRST_FRAME_WITHIN_MS, FROZEN_AFTER_MS, isFrozen, isWorthSaying, newWatchdog, refusalOf } from "./whep_policy.js";
 
 const sample = (framesDecoded: number, videoPackets: number, audioPackets: number) => ({ framesDecoded, videoPackets, audioPackets });
 
@@ -35,5 +35,10 @@ describe("delay", () => {
     expect(delayOf({ captureToDisplayMs: -900, jitterBufferMs: 80, roundTripMs: 20 })).toEqual({ ms: 90, measured: false });
     expect(delayOf({ captureToDisplayMs: 3_600_000, jitterBufferMs: 80, roundTripMs: null })).toEqual({ ms: 80, measured: false });
     expect(delayOf({ captureToDisplayMs: null, jitterBufferMs: null, roundTripMs: 20 })).toBeNull();
+  });
+  it("is not said where only a small lower bound is known", () => {
+    expect(isWorthSaying({ ms: 300, measured: false })).toBe(false);
+    expect(isWorthSaying({ ms: 1_200, measured: false })).toBe(true);
+    expect(isWorthSaying({ ms: 300, measured: true })).toBe(true);
   });
 });

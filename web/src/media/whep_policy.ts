@@ -65,6 +65,12 @@ export interface Delay {
   readonly measured: boolean;
 }
 
+/** A lower bound smaller than this tells a viewer nothing: the real delay may be several times it. */
+export const LEAST_WORTH_MS = 1_000;
+
+/** Whether a delay is worth a viewer's attention. */
+export const isWorthSaying = (delay: Delay): boolean => delay.measured || delay.ms >= LEAST_WORTH_MS;
+
 /** How far behind live, or null. A capture clock that is off by more than a minute is not believed. */
 export function delayOf(facts: DelayFacts): Delay | null {
   const { captureToDisplayMs, jitterBufferMs, roundTripMs } = facts;

@@ -4,7 +4,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { property, query, state } from "lit/decorators.js";
 import { locale } from "../../i18n/lang.js";
 import { WhepPlayer, type WhepStatus } from "../../media/whep.js";
-import type { Delay } from "../../media/whep_policy.js";
+import { isWorthSaying, type Delay } from "../../media/whep_policy.js";
 import { define, icon, PageElement } from "../../ui/index.js";
 import { Backdrop } from "./backdrop.js";
 import { t } from "./messages.js";
@@ -158,7 +158,7 @@ export class RoomPlayer extends PageElement {
       ${this.small ? nothing : html`
         ${this.overlay()}
         ${showing && this.phase !== "ended" ? this.sound() : nothing}
-        ${showing && this.delay && (this.delay.measured || this.delay.ms >= 100) ? this.delayChip(this.delay) : nothing}`}
+        ${showing && this.delay && isWorthSaying(this.delay) ? this.delayChip(this.delay) : nothing}`}
     </div>`;
   }
 
