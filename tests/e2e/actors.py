@@ -23,7 +23,7 @@ async def go_live(page: Page) -> None:
     """On a room's control page: camera on, live, and the stage says so."""
     # Where camera and microphone were allowed before, as in these contexts, the preview opens by itself.
     await expect(page.get_by_text("Preview", exact=True)).to_be_visible()
-    await page.get_by_role("button", name=re.compile("Go live|Resume the show")).click()
+    await page.get_by_role("button", name=re.compile("Go live|Resume the show|Take over the show")).click()
     await expect(page.get_by_text("LIVE", exact=False).first).to_be_visible()
 
 

@@ -33,6 +33,7 @@ export const t = catalogue(
     "stage.failed": "Not live",
     "stage.golive": "Go live",
     "stage.resume": "Resume the show",
+    "stage.takeover": "Take over the show",
     "stage.end": "End show",
     "stage.end.title": "End this show?",
     "stage.end.text": "Viewers see that it is over, and the report closes. Going live again opens a new show.",
@@ -75,7 +76,7 @@ export const t = catalogue(
     "problem.unsupported": "This browser cannot share a screen.",
     "problem.failed": (p: { device: string }) => `${p.device} could not be started.`,
     "whip.conflict": "Somebody else is broadcasting into this room right now.",
-    "whip.replaced": "Another device or tab has taken over this broadcast. Resume here to take it back.",
+    "whip.replaced": "Another device or tab has taken over this broadcast. Take over here to get it back.",
     "whip.codec": "The server accepts none of this browser's codecs.",
 
     "num.viewers": "Viewers",
@@ -184,6 +185,7 @@ export const t = catalogue(
     "stage.failed": "未开播",
     "stage.golive": "开播",
     "stage.resume": "继续直播",
+    "stage.takeover": "接管直播",
     "stage.end": "结束直播",
     "stage.end.title": "结束本场直播？",
     "stage.end.text": "观众将看到直播已结束，报告随之定稿。再次开播会开启新的一场。",
@@ -226,7 +228,7 @@ export const t = catalogue(
     "problem.unsupported": "此浏览器不支持共享屏幕。",
     "problem.failed": (p) => `${p.device}无法启动。`,
     "whip.conflict": "此直播间正由他人推流。",
-    "whip.replaced": "另一台设备或标签页已接管本场直播。如需取回，请在此继续直播。",
+    "whip.replaced": "另一台设备或标签页已接管本场直播。如需取回，请在此接管直播。",
     "whip.codec": "服务器不支持此浏览器的任何编码格式。",
 
     "num.viewers": "在线人数",

@@ -50,6 +50,11 @@ export class StudioStage extends PageElement {
     return this.publishing === "connecting" || this.publishing === "live" || this.publishing === "reconnecting";
   }
 
+  /** The show is live, but not from this page: from OBS, another tab, or the demo's publisher. */
+  private get elsewhere(): boolean {
+    return this.phase === "live" && !this.onAir;
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
     window.addEventListener("pagehide", this.onPageHide);
@@ -210,18 +215,18 @@ export class StudioStage extends PageElement {
       const mirror = this.capture.source === "camera" ? "is-mirrored" : "";
       return html`<video class=${mirror} muted autoplay playsinline></video>`;
     }
-    const elsewhere = (this.phase === "live" || this.phase === "interrupted") && !this.onAir;
     const speaking = this.capture.audio !== null;
     return html`<div class="stage-off">
       ${icon(speaking ? "mic" : "camera")}
-      <h2>${elsewhere ? t("stage.elsewhere") : speaking ? t("stage.audioonly") : t("stage.off")}</h2>
-      <p class="small">${elsewhere ? t("stage.elsewhere.text") : t("stage.off.text")}</p>
+      <h2>${this.elsewhere ? t("stage.elsewhere") : speaking ? t("stage.audioonly") : t("stage.off")}</h2>
+      <p class="small">${this.elsewhere ? t("stage.elsewhere.text") : t("stage.off.text")}</p>
       ${this.host ? html`<button type="button" class="btn btn-primary" @click=${() => void this.openBoth()}>${t("stage.start")}</button>` : nothing}
     </div>`;
   }
 
   private status(): TemplateResult {
-    if (this.publishing === "live" || (this.phase === "live" && this.publishing === "idle")) {
+    // Over this page's own picture LIVE means this picture, not the one an encoder sends.
+    if (this.publishing === "live" || (this.phase === "live" && this.publishing === "idle" && this.capture.video === null)) {
       return html`<span class="badge badge-live">${t("stage.live")}<span class="num" aria-label="${t("uptime")} ${clock(this.uptimeMs)}">${clock(this.uptimeMs)}</span></span>`;
     }
     if (this.publishing === "connecting") return html`<span class="badge badge-info">${t("stage.connecting")}</span>`;
@@ -245,6 +250,8 @@ export class StudioStage extends PageElement {
     if (this.failure !== null && this.publishing === "failed") {
       if (this.failure.code !== SHOW_ENDED) parts.push(notice("bad", words(this.failure, (code) => this.refusalText(code))));
     }
+    // Without a picture here, the stage itself says it.
+    if (this.host && this.elsewhere && this.publishing === "idle" && this.capture.video !== null) parts.push(notice("info", t("stage.elsewhere.text")));
     const limited = this.reading?.limited;
     if (this.strained >= STRAINED_READINGS && (limited === "cpu" || limited === "bandwidth")) parts.push(notice("warn", t(`health.${limited}`)));
     if (!this.capture.sound && this.capture.audio !== null) parts.push(notice("warn", t("stage.muted")));
@@ -284,7 +291,7 @@ export class StudioStage extends PageElement {
           @click=${() => { this.choosing = !this.choosing; void this.listDevices(); }}>${icon("settings")}</button>
       </div>
       <div class="row row-fixed stage-main">
-        ${this.onAir ? nothing : html`<button type="button" class="btn btn-accent stage-go" @click=${() => void this.goLive()}>${running ? t("stage.resume") : t("stage.golive")}</button>`}
+        ${this.onAir ? nothing : html`<button type="button" class="btn btn-accent stage-go" @click=${() => void this.goLive()}>${this.elsewhere ? t("stage.takeover") : running ? t("stage.resume") : t("stage.golive")}</button>`}
         ${running ? html`<button type="button" class="btn btn-danger ${this.busy ? "is-busy" : ""}" ?disabled=${this.busy} @click=${() => void this.endShow()}><span>${t("stage.end")}</span></button>` : nothing}
       </div>
     </div>`;
