@@ -70,6 +70,7 @@ class PaymentService:
         self._orders = orders
         self._tell = tell
         self._metrics = metrics
+        self._parked_seen = (0, "")
 
     # ---- the buyer ----
 
@@ -253,8 +254,13 @@ class PaymentService:
     async def _unpark(self) -> None:
         oldest = self._server.clock.now_ms() - PARKED_MS
         parked = (webhook_receipts.c.result == "parked") & (webhook_receipts.c.received_ms > oldest)
-        query = sa.select(webhook_receipts).where(parked).order_by(webhook_receipts.c.received_ms).limit(BATCH)
-        for row in await self._server.store.read(lambda conn: conn.execute(query).all()):
+        place = (webhook_receipts.c.received_ms, webhook_receipts.c.webhook_id)
+        # In turns: news that waits in vain shall not stand in the way of what came after it.
+        query = sa.select(webhook_receipts).where(parked, sa.tuple_(*place) > sa.tuple_(*self._parked_seen))
+        query = query.order_by(*place).limit(BATCH)
+        rows = await self._server.store.read(lambda conn: conn.execute(query).all())
+        self._parked_seen = (rows[-1].received_ms, rows[-1].webhook_id) if len(rows) == BATCH else (0, "")
+        for row in rows:
             news = msgspec.json.decode(row.body, type=PaymentNews)
             result = "applied"
             try:

@@ -4,6 +4,7 @@ comes too late, refunds made elsewhere. The ledger agrees after each of them."""
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -216,6 +217,26 @@ async def test_news_of_a_payment_that_is_not_known_yet_waits_for_it(srv: Running
     assert [tuple(row) for row in await rows(srv, sa.select(webhook_receipts.c.result, webhook_receipts.c.body))] == [
         ("applied", None)
     ]
+
+
+async def test_news_that_waits_in_vain_is_in_nobody_s_way(srv: Running, buyer: Shopper) -> None:
+    mine = commerce(srv)
+    mine.sandbox.faults.copies = 0
+    order = await buyer.order(LAMP)
+    await buyer.pay(order["trade_no"])
+    news = await mine.sandbox.retrieve(await buyer.present(order["trade_no"]))
+    now = srv.server.clock.now_ms()
+    nobody = {"provider": "sandbox", "result": "parked", "received_ms": now}
+    nobody["body"] = msgspec.json.encode(dataclasses.replace(news, trade_no="nobody"))
+    parked = [nobody | {"webhook_id": f"nobody{i:03}"} for i in range(120)]
+    parked.append(nobody | {"webhook_id": "somebody", "body": msgspec.json.encode(news), "received_ms": now + 1})
+    await srv.server.store.write(lambda conn: conn.execute(webhook_receipts.insert(), parked))
+
+    async def paid() -> bool:
+        await mine.payments.sweep()
+        return await state_of(srv, order["id"]) == "paid"
+
+    await until(paid)
 
 
 async def test_an_unknown_payment_s_webhook_is_parked(srv: Running) -> None:
