@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import os
 from collections.abc import Awaitable, Callable
 
@@ -26,6 +27,8 @@ HEARTBEAT_S = 5.0
 """How often the end of an open live interval is moved forward."""
 
 _UNKNOWN = "no such room"
+
+log = logging.getLogger(__name__)
 
 
 class RoomService:
@@ -199,8 +202,10 @@ class RoomService:
     async def publisher_stopped(self, room_id: RoomId, session_id: SessionId, reason: str) -> None:
         """Ignored for a session that another one has taken over from."""
         if self._publishing.get(room_id) == session_id:
-            del self._publishing[room_id]
             await self._apply(room_id, RoomEvent.PUBLISHER_STOPPED)
+            # Only now: what could not be written may be told again.
+            if self._publishing.get(room_id) == session_id:
+                del self._publishing[room_id]
 
     async def end(self, room_id: RoomId) -> RoomRow:
         self._publishing.pop(room_id, None)
@@ -282,7 +287,10 @@ class RoomService:
         """Moves live intervals forward and ends shows whose publisher stayed away. Runs until cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            await self.sweep()
+            try:
+                await self.sweep()
+            except errors.Unavailable as exc:
+                log.warning("rooms_not_swept", extra={"why": exc.detail})
 
     async def sweep(self) -> None:
         now = self._clock.now_ms()
@@ -296,7 +304,9 @@ class RoomService:
             await self._store.write(unit)
         for room_id, since in list(self._interrupted_ms.items()):
             if now - since >= self._resume_window_ms:
-                await self._apply(room_id, RoomEvent.RESUME_WINDOW_PASSED)
+                row = await self._apply(room_id, RoomEvent.RESUME_WINDOW_PASSED)
+                if row.state is not RoomLife.ENDED:
+                    continue  # its publisher came back while this was on its way
                 for told in self.on_ended:
                     await told(room_id)
 
