@@ -33,9 +33,33 @@ _CSP_SANDBOX = (
 
 _ERROR_STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;"
-    "background:#f6f6f8;color:#16161d;text-align:center}a{color:#4a3fd6}"
+    "background:#f6f6f8;color:#16161d;text-align:center}main{padding:24px}a{color:#4a3fd6}"
     "@media(prefers-color-scheme:dark){body{background:#111116;color:#f2f2f7}a{color:#a9a2ff}}"
 )
+
+# By code or status; in each language what happened and what to do about it.
+_ERROR_WORDS: dict[str | int, tuple[tuple[str, str], tuple[str, str]]] = {
+    "unknown_room": (
+        ("No such room", "The link may be wrong, or the room was removed."),
+        ("直播间不存在", "链接可能有误，或该直播间已被移除。"),
+    ),
+    404: (
+        ("This page does not exist", "The link may be wrong or out of date."),
+        ("页面不存在", "链接可能有误或已失效。"),
+    ),
+    410: (
+        ("This link has expired", "Open the product again from the room."),
+        ("链接已过期", "请从直播间重新打开商品。"),
+    ),
+    403: (
+        ("This link is not valid", "Open the product again from the room."),
+        ("链接无效", "请从直播间重新打开商品。"),
+    ),
+    500: (
+        ("Something went wrong", "Please try again in a moment."),
+        ("出错了", "请稍后再试。"),
+    ),
+}
 
 
 def language_of(request: web.Request) -> str:
@@ -163,17 +187,14 @@ class Pages:
     def error(self, request: web.Request, exc: StreamServerError) -> web.Response:
         """A small page for an error that a person meets by following a link; needs no script and no build."""
         zh = language_of(request) == "zh"
-        text = {
-            404: ("This page does not exist", "页面不存在"),
-            410: ("This link has expired", "链接已过期"),
-            403: ("This link is not valid", "链接无效"),
-        }.get(exc.status, ("Something went wrong", "出错了"))[zh]
+        text, advice = _ERROR_WORDS.get(exc.code, _ERROR_WORDS.get(exc.status, _ERROR_WORDS[500]))[zh]
         back = "返回首页" if zh else "Back to the front page"
         body = (
             f'<!doctype html><html lang="{"zh" if zh else "en"}"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{text}</title><style>{_ERROR_STYLE}</style>"
-            f'<main><h1>{text}</h1><p><code>{html.escape(exc.code)}</code></p><p><a href="/">{back}</a></p></main>'
+            f'<main><h1>{text}</h1><p>{advice}</p><p><a href="/">{back}</a></p>'
+            f"<p><small><code>{html.escape(exc.code)}</code></small></p></main>"
         )
         return web.Response(
             text=body,

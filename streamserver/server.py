@@ -22,7 +22,7 @@ from .auth import Auth
 from .bus import History, LocalBus
 from .clock import Clock, SystemClock
 from .demo import Demo
-from .errors import Unavailable
+from .errors import NotFound, Unavailable
 from .health import Health
 from .ids import encode_secret, new_id
 from .keys import Keys
@@ -84,7 +84,7 @@ class Server:
             lambda: len(self.health.crashed)
         )
         self.app = web.Application(
-            middlewares=[http.base_middleware(clock.now_ms, self.base_url), self._viewer_cookie()],
+            middlewares=[http.base_middleware(clock.now_ms, self.base_url), self._lost_people(), self._viewer_cookie()],
             client_max_size=http.MAX_BODY,
         )
         self.app[server_key] = self
@@ -200,6 +200,20 @@ class Server:
         """For routes that begin something long. Raises Unavailable."""
         if self.draining:
             raise Unavailable("this server is being replaced", code="draining", retry_after=1)
+
+    def _lost_people(self) -> Any:
+        """An address that is none: a browser that was sent there gets a page, everything else problem+json."""
+
+        @web.middleware
+        async def middleware(request: web.Request, handler: http.Handler) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except web.HTTPNotFound:
+                if request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", ""):
+                    raise
+                return self.pages.error(request, NotFound("no such page"))
+
+        return middleware
 
     def _viewer_cookie(self) -> Any:
         @web.middleware

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from streamserver.auth import Role
+from streamserver.auth import CHECKING, Role
+from streamserver.errors import TooMany, Unauthorized
 from streamserver.ids import RoomId, SessionId
 from tests.support.server import Running, running_server
 
@@ -33,6 +34,13 @@ async def test_health_metrics_and_a_missing_page(running: Running) -> None:
         assert answer.status == 404
         assert answer.content_type == "application/problem+json"
         assert (body["status"], body["code"]) == (404, "not_found")
+    browsing = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "zh-CN"}
+    async with running.client.get("/nowhere", headers=browsing) as answer:
+        assert (answer.status, answer.content_type) == (404, "text/html")
+        assert "页面不存在" in await answer.text()
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    async with running.client.get("/api/nowhere", headers=browsing) as answer:
+        assert answer.content_type == "application/problem+json"
 
 
 async def test_draining_is_not_ready(running: Running) -> None:
@@ -224,3 +232,13 @@ async def test_hostile_bytes_are_refused_and_not_a_server_error(running: Running
         got[head] = int((await asyncio.wait_for(reader.read(), 20)).split()[1])
         writer.close()
     assert got == cases
+
+
+async def test_a_burst_of_guesses_is_refused(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    auth = running.server.auth
+    monkeypatch.setattr(auth, "_verify", lambda _hashed, _password: False)
+    guesses = (auth.sign_in(running.demo.email, str(n), "192.0.2.1") for n in range(CHECKING + 14))
+    outcomes = [type(error) for error in await asyncio.gather(*guesses, return_exceptions=True)]
+    assert outcomes == [Unauthorized] * CHECKING + [TooMany] * 14
+    with pytest.raises(TooMany, match="failed attempts"):
+        await auth.sign_in(running.demo.email, running.demo.password, "192.0.2.1")

@@ -64,3 +64,5 @@ def test_the_error_page_speaks_the_readers_language(pages: Pages) -> None:
     answer = pages.error(request, NotFound("no such room", code='<b>"'))
     assert answer.status == 404
     assert answer.text is not None and "页面不存在" in answer.text and "<b>" not in answer.text
+    room = pages.error(request, NotFound("no such room", code="unknown_room"))
+    assert room.text is not None and "<h1>直播间不存在</h1>" in room.text
