@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { clampQuantity, intentFor, orderOf, outcomeOf, problemsOf } from "./intent.js";
+import { clampQuantity, intentFor, orderOf, outcomeOf, problemsOf, tellingOf } from "./intent.js";
 
 const form = { name: "Ann Lee", email: "ann@example.com", address: "1 High St" };
 
@@ -42,5 +42,15 @@ describe("outcome", () => {
     expect(of("placed", "requires_payment_method", "card_declined")).toBe("failed");
     expect(of("placed", "canceled")).toBe("cancelled");
     expect(of("cancelled", "canceled")).toBe("cancelled");
+  });
+  it("does not say that nothing was charged while the server cannot be asked", () => {
+    expect(tellingOf("unpaid", true, 60_000)).toBe("unsure");
+    expect(tellingOf("failed", true, 0)).toBe("unsure");
+    expect(tellingOf("paid", true, 0)).toBe("paid");
+  });
+  it("holds nothing for the buyer once the time is over", () => {
+    expect(tellingOf("unpaid", false, 1)).toBe("unpaid");
+    expect(tellingOf("unpaid", false, 0)).toBe("expired");
+    expect(tellingOf("failed", false, -5)).toBe("expired");
   });
 });

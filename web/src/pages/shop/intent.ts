@@ -55,6 +55,16 @@ export function intentFor(order: OrderInput, previous: Intent | null, freshKey: 
 
 export type Outcome = "paid" | "processing" | "failed" | "unpaid" | "cancelled" | "refunded";
 
+/**
+ * What to tell the buyer on the result page. `unsure`: the server could not be asked since the payment was tried, so
+ * an order that looks unpaid may be paid. `leftMs`: how long the pieces are still held.
+ */
+export function tellingOf(outcome: Outcome, unsure: boolean, leftMs: number): Outcome | "unsure" | "expired" {
+  if (outcome !== "failed" && outcome !== "unpaid") return outcome;
+  if (unsure) return "unsure";
+  return leftMs > 0 ? outcome : "expired";
+}
+
 /** What to tell the buyer, from the server's order alone. */
 export function outcomeOf(order: { state: string; payment: { state: string; failure: string | null } }): Outcome {
   switch (order.state) {

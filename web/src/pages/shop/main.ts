@@ -23,6 +23,8 @@ type Step = "product" | "checkout" | "result";
 // A webhook may be a moment behind the provider's page: the order is asked again this often.
 const SETTLE_ASKS = 12;
 const SETTLE_EVERY_MS = 800;
+// On the result page, while the end of a payment is not known.
+const LOOK_EVERY_MS = 4000;
 
 class ShopApp extends PageElement {
   @state() private step: Step = "product";
@@ -40,6 +42,7 @@ class ShopApp extends PageElement {
   private readonly link = location.pathname + location.search;
   private my: My | null = null;
   private intent: Intent | null = null;
+  private lookedMs = 0;
   private clock: ReturnType<typeof setInterval> | undefined;
 
   override connectedCallback(): void {
@@ -130,8 +133,23 @@ class ShopApp extends PageElement {
     } finally {
       this.busy = false;
       this.go("result");
-      this.clock ??= setInterval(() => (this.nowMs = Date.now()), 1000);
+      this.clock ??= setInterval(() => this.tick(), 1000);
     }
+  }
+
+  private tick(): void {
+    this.nowMs = Date.now();
+    if (this.step !== "result" || this.busy || this.order === null || this.nowMs - this.lookedMs < LOOK_EVERY_MS) return;
+    if (this.problem !== undefined || outcomeOf(this.order) === "processing") void this.look(this.order.id);
+  }
+
+  private async look(id: string): Promise<void> {
+    this.lookedMs = this.nowMs;
+    const order = await shop.order(this.app, this.link, id).catch(() => null);
+    // Meanwhile the buyer may have begun another payment, or another order.
+    if (order === null || this.busy || this.order?.id !== id) return;
+    this.order = order;
+    this.problem = undefined;
   }
 
   /** The host's result is a hint; the server is asked until the order says the same, or for ten seconds. */
