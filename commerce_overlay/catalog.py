@@ -152,8 +152,9 @@ class _Check:
         given = self._in
         price = self._money("price", given.price)
         sale = self._money("sale_price", given.sale_price) if given.sale_price else None
-        if price is not None and price.minor == 0:
-            self._wrong("price", "bad_money", "the price must be more than zero")
+        for column, amount in (("price", price), ("sale_price", sale)):
+            if amount is not None and amount.minor == 0:
+                self._wrong(column, "bad_money", "the price must be more than zero")
         if price is not None and sale is not None:
             if price.currency != sale.currency:
                 self._wrong("sale_price", "currency_mismatch", f"the price is in {price.currency}")

@@ -40,6 +40,7 @@ def draft(**fields: Any) -> Draft:
         ({"price": "1.00 ZZZ"}, ("price", "bad_currency")),
         ({"stock": -1}, ("stock", "bad_stock")),
         ({"stock": 10_000_001}, ("stock", "bad_stock")),
+        ({"sale_price": "0.00 USD"}, ("sale_price", "bad_money")),
         ({"sale_price": "13.00 USD"}, ("sale_price", "sale_not_lower")),
         ({"sale_price": "12.00 USD"}, ("sale_price", "sale_not_lower")),
         ({"sale_price": "9.00 EUR"}, ("sale_price", "currency_mismatch")),
