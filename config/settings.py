@@ -74,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = False
     trusted_proxies: Annotated[
         tuple[str, ...],
-        Meta(description="Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."),
+        Meta(description="Addresses of proxies whose X-Forwarded-For is believed."),
     ] = ()
     drain_s: Annotated[
         float, Meta(ge=0, le=300, description="Seconds that SIGTERM waits for work to finish.")
