@@ -44,6 +44,8 @@ async def pump(server: Any, events: AsyncIterator[EngineEvent] | None = None) ->
             except Exception:
                 log.exception("room %s did not take %s", getattr(event, "room", "?"), type(event).__name__)
             break
+        else:
+            log.error("room_event_lost", extra={"event": type(event).__name__, "room": getattr(event, "room", "?")})
 
 
 async def _carry(server: Any, event: EngineEvent) -> None:

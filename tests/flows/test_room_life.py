@@ -107,6 +107,18 @@ async def test_a_stop_that_could_not_be_written_is_written_later(
     assert (await running.server.rooms.get(DEMO)).state == "interrupted"
 
 
+async def test_an_event_that_can_never_be_written_is_named_and_the_next_one_taken(
+    running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await running.server.rooms.publisher_started(DEMO, SessionId("a"))
+    monkeypatch.setattr(media_events, "RETRY_S", 0.001)
+    refuse(running, monkeypatch, media_events.ATTEMPTS)
+    stop = PublisherStopped(DEMO, SessionId("a"), "lost")
+    await carry(running, stop, stop)
+    assert [record.message for record in caplog.records].count("room_event_lost") == 1
+    assert (await running.server.rooms.get(DEMO)).state == "interrupted"
+
+
 async def test_media_of_a_session_that_has_ended_opens_no_show(running: Running) -> None:
     await running.server.rooms.end(DEMO)
     await carry(running, MediaStarted(DEMO, SessionId("gone")), PublisherStopped(DEMO, SessionId("gone"), "room_ended"))
