@@ -213,7 +213,7 @@ class RoomPage extends PageElement {
     return html`<header class="room-head">
       <div class="host-pill glass">${avatar(seller || "?")}<div class="grow"><h1 class="truncate">${title}</h1><p class="truncate">${seller}</p></div></div>
       ${this.phase === "live" ? html`<span class="badge badge-live">${tc("state.live")}</span>` : nothing}
-      <span class="viewer-pill glass num" title=${t("viewers", { n: this.view.viewers })} aria-label=${t("viewers", { n: this.view.viewers })}>${icon("eye")}<span data-viewers>${compact(this.view.viewers)}</span></span>
+      <span class="viewer-pill glass num" title=${t("viewers", { n: this.view.viewers })}>${icon("eye")}<span data-viewers aria-hidden="true">${compact(this.view.viewers)}</span><span class="sr-only">${t("viewers", { n: this.view.viewers })}</span></span>
       <span class="head-tools">${langSwitch()}<a class="btn btn-ghost btn-icon" href="/" aria-label=${t("leave")} title=${t("leave")}>${icon("close")}</a></span>
     </header>`;
   }

@@ -90,7 +90,7 @@ export const t = catalogue(
     "rooms.report": "报告",
     "rooms.watch": "观众页",
     "rooms.starts": (p) => `${p.when} 开播`,
-    "rooms.started": (p) => `${p.when} 已开播`,
+    "rooms.started": (p) => `${p.when}开播`,
     "rooms.ended": (p) => `${p.when} 结束`,
     "rooms.never": "尚未开播",
 

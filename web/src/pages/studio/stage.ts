@@ -227,7 +227,7 @@ export class StudioStage extends PageElement {
   private status(): TemplateResult {
     // Over this page's own picture LIVE means this picture, not the one an encoder sends.
     if (this.publishing === "live" || (this.phase === "live" && this.publishing === "idle" && this.capture.video === null)) {
-      return html`<span class="badge badge-live">${t("stage.live")}<span class="num" aria-label="${t("uptime")} ${clock(this.uptimeMs)}">${clock(this.uptimeMs)}</span></span>`;
+      return html`<span class="badge badge-live">${t("stage.live")}<span class="num" role="timer" aria-label="${t("uptime")} ${clock(this.uptimeMs)}">${clock(this.uptimeMs)}</span></span>`;
     }
     if (this.publishing === "connecting") return html`<span class="badge badge-info">${t("stage.connecting")}</span>`;
     if (this.publishing === "reconnecting") return html`<span class="badge badge-warn">${t("stage.connecting")}</span>`;
@@ -241,7 +241,7 @@ export class StudioStage extends PageElement {
     const kind = { good: "badge-ok", fair: "badge-warn", poor: "badge-bad", stalled: "badge-bad" }[this.health];
     const size = reading.width > 0 ? `${reading.width}×${reading.height} · ` : "";
     return html`<span class="badge stage-chip num" title=${reading.codec}>${size}${bitrate(reading.bps)} · ${t("health.fps", { fps: decimal(Math.round(reading.fps)) })}${reading.loss >= 0.01 ? html` · ${t("health.loss", { loss: percent(reading.loss) })}` : nothing}</span>
-      <span class="badge ${kind}" aria-label="${t("health.label")}: ${t(`health.${this.health}`)}">${t(`health.${this.health}`)}</span>`;
+      <span class="badge ${kind}"><span class="sr-only">${t("health.label")}: </span>${t(`health.${this.health}`)}</span>`;
   }
 
   private notices(): TemplateResult | typeof nothing {
