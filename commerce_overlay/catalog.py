@@ -131,7 +131,8 @@ def _sale_window(text: str) -> tuple[int, int]:
 def _instant(text: str) -> int:
     try:
         time = datetime.fromisoformat(text.strip())
-        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+        # In UTC first: a time that leaves the calendar's years there could be stored and never be written again.
+        return int((time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         raise ValueError(f"{text[:40]!r} is not a time such as '2026-11-27T00:00+0800'") from None
 

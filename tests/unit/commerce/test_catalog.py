@@ -50,6 +50,14 @@ def draft(**fields: Any) -> Draft:
             {"sale_price": "9 USD", "sale_price_effective_date": "2026-02-01/2026-01-01"},
             ("sale_price_effective_date", "bad_date"),
         ),
+        (
+            {"sale_price": "9 USD", "sale_price_effective_date": "2026-02-01/9999-12-31T23:59-2300"},
+            ("sale_price_effective_date", "bad_date"),
+        ),
+        (
+            {"sale_price": "9 USD", "sale_price_effective_date": "0001-01-01T00:00+2300/2026-02-01"},
+            ("sale_price_effective_date", "bad_date"),
+        ),
         ({"image_link": "http://example.com/a.png"}, ("image_link", "bad_url")),
         ({"image_link": "javascript:alert(1)"}, ("image_link", "bad_url")),
         ({"image_link": "/images/../etc/passwd"}, ("image_link", "bad_url")),
