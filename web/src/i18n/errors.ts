@@ -6,6 +6,8 @@ import { tc } from "./common.js";
 const english = {
   wrong_credentials: "Email or password is wrong.",
   unauthorized: "Please sign in first.",
+  sign_in_first: "You are signed out. Please sign in again.",
+  no_seller: "This account belongs to no brand.",
   forbidden: "Your account may not do this.",
   not_found: "This no longer exists.",
   bad_field: "Please check what you entered.",
@@ -70,6 +72,8 @@ const english = {
 const chinese: Record<keyof typeof english, string> = {
   wrong_credentials: "邮箱或密码不正确。",
   unauthorized: "请先登录。",
+  sign_in_first: "登录已失效，请重新登录。",
+  no_seller: "该账号不属于任何品牌。",
   forbidden: "您的账号没有此权限。",
   not_found: "内容已不存在。",
   bad_field: "请检查填写的内容。",
