@@ -19,6 +19,7 @@ from streamserver.wire_shapes import ProductInput
 from . import store_cards, store_products
 from .cards import CardState
 from .catalog import Draft, check
+from .services import commerce_key
 
 if TYPE_CHECKING:
     from streamserver.server import Server
@@ -165,8 +166,6 @@ PRODUCTS = (
 async def seed(server: Server, seller_id: SellerId, room_id: RoomId) -> None:
     """Fills an empty pool and the demo room's bag, in the room's currency (USD). Safe to run again after a
     crash."""
-    from .feature import commerce_key
-
     images = server.app[commerce_key].images
     files = [PICTURES / f"{each.picture}.webp" for each in PRODUCTS]
     drawn = await asyncio.to_thread(lambda: [file.read_bytes() for file in files])

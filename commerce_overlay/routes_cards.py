@@ -18,7 +18,7 @@ from .cards import CardAction
 if TYPE_CHECKING:
     from streamserver.server import Server
 
-    from .feature import Commerce
+    from .services import Commerce
 
 ACTIONS = (CardAction.PIN, CardAction.EXPLAIN, CardAction.UNPIN, CardAction.HIDE, CardAction.LIST)
 

@@ -15,7 +15,7 @@ from .routes_cards import room_of
 from .routes_pool import MANAGE
 
 if TYPE_CHECKING:
-    from .feature import Commerce
+    from .services import Commerce
 
 STATES = tuple(state.value for state in OrderState)
 

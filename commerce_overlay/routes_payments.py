@@ -15,7 +15,7 @@ from .bodies import ChallengeInput, ConfirmInput
 from .routes_cards import viewer_in
 
 if TYPE_CHECKING:
-    from .feature import Commerce
+    from .services import Commerce
 
 MAX_WEBHOOK = 256 * 1024
 

@@ -16,7 +16,7 @@ from .catalog_csv import MAX_BYTES as MAX_CSV
 from .images import MAX_BYTES as MAX_IMAGE
 
 if TYPE_CHECKING:
-    from .feature import Commerce
+    from .services import Commerce
 
 MANAGE = (Role.OPERATOR, Role.BRAND)
 LOOK = (Role.OPERATOR, Role.BRAND, Role.INFLUENCER)

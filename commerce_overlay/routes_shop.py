@@ -17,7 +17,7 @@ from .bodies import OrderInput
 from .click_service import ClickContext
 
 if TYPE_CHECKING:
-    from .feature import Commerce
+    from .services import Commerce
 
 OPEN_ORIGIN = ("/api/shop/", "/api/sandbox-pay/")
 LINK_HEADER = "X-Click"

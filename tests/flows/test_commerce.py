@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from commerce_overlay.feature import commerce_key
 from commerce_overlay.ledger_check import problems
+from commerce_overlay.services import commerce_key
 from streamserver.store.tables.commerce import products
 from tests.support.server import Running, running_server
 from tests.support.shop import Shopper, shopper, until

@@ -15,8 +15,8 @@ from yarl import URL
 
 from commerce_overlay import order_service
 from commerce_overlay.bodies import BuyerInput, LineInput, OrderInput
-from commerce_overlay.feature import Commerce, commerce_key
 from commerce_overlay.ledger_check import problems
+from commerce_overlay.services import Commerce, commerce_key
 from streamserver.buckets import Buckets, Rate
 from streamserver.clock import SystemClock
 from streamserver.errors import Conflict

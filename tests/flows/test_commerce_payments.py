@@ -14,11 +14,11 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from commerce_overlay.feature import Commerce, commerce_key
 from commerce_overlay.ledger_check import problems
 from commerce_overlay.money import Money
 from commerce_overlay.payments import webhooks
 from commerce_overlay.payments.provider import ProviderError, ProviderRefused
+from commerce_overlay.services import Commerce, commerce_key
 from streamserver.store.tables.commerce import orders, products, refunds, sandbox_webhooks, webhook_receipts
 from streamserver.store.tables.platform import idempotency_keys, outbox
 from tests.flows.test_commerce_orders import SteppedClock, step

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commerce_overlay.feature import Commerce, commerce_key
+from commerce_overlay.services import Commerce, commerce_key
 from streamserver.ids import RoomId, SellerId, SessionId
 from tests.flows.test_commerce_orders import SteppedClock, step
 from tests.support.server import Running, running_server
