@@ -16,6 +16,7 @@ from streamserver.media.engine import (
     MediaStarted,
     PublisherResumed,
     PublisherStalled,
+    PublisherStarted,
     PublisherStopped,
 )
 
@@ -54,7 +55,10 @@ async def _carry(server: Any, event: EngineEvent) -> None:
         # A session that ended meanwhile (its show was ended, say) must not open another show.
         if server.engine.room_of(event.session) is not None:
             await server.rooms.publisher_started(event.room, event.session)
+    elif isinstance(event, PublisherStarted):
+        server.rooms.publisher_replaced(event.room, event.session)
     elif isinstance(event, PublisherStalled):
         await server.rooms.publisher_stopped(event.room, event.session, "stalled")
-    elif isinstance(event, PublisherStopped):
+    elif isinstance(event, PublisherStopped) and event.reason != "replaced":
+        # Whoever was replaced has a successor, whose PublisherStarted comes next: the room was never without one.
         await server.rooms.publisher_stopped(event.room, event.session, event.reason)

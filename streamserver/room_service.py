@@ -199,6 +199,14 @@ class RoomService:
         self._publishing[room_id] = session_id
         await self._apply(room_id, RoomEvent.PUBLISHER_STARTED)
 
+    def publisher_replaced(self, room_id: RoomId, session_id: SessionId) -> None:
+        """In a room that is being published another session takes over: no interruption, and its end counts from now on.
+
+        Without this a host who was replaced would see the room interrupted and take it back.
+        """
+        if room_id in self._publishing:
+            self._publishing[room_id] = session_id
+
     async def publisher_stopped(self, room_id: RoomId, session_id: SessionId, reason: str) -> None:
         """Ignored for a session that another one has taken over from."""
         if self._publishing.get(room_id) == session_id:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from signaling.media_events import pump
 from streamserver.auth import CHECKING, Role
 from streamserver.errors import TooMany, Unauthorized
 from streamserver.ids import RoomId, SessionId
+from streamserver.media.engine import EngineEvent, PublisherStarted, PublisherStopped
 from tests.support.server import Running, running_server
 
 
@@ -171,6 +173,23 @@ async def test_a_show_survives_an_interruption_and_ends(running: Running) -> Non
     async with running.client.get("/api/rooms") as answer:
         past = (await answer.json())["past"]
         assert past[0]["show"]["ended_ms"] >= past[0]["show"]["started_ms"]
+
+
+async def test_a_takeover_is_no_interruption_and_the_successors_end_is_one(running: Running) -> None:
+    rooms, demo = running.server.rooms, RoomId("demo")
+    old, new = SessionId("old"), SessionId("new")
+    await rooms.publisher_started(demo, old)
+    before = running.server.bus.position(demo)
+
+    async def events(*told: EngineEvent) -> AsyncIterator[EngineEvent]:
+        for event in told:
+            yield event
+
+    await pump(running.server, events(PublisherStopped(demo, old, "replaced"), PublisherStarted(demo, new)))
+    assert (await rooms.get(demo)).state == "live"
+    assert running.server.bus.position(demo) == before  # nobody was told of anything
+    await pump(running.server, events(PublisherStopped(demo, new, "lost")))
+    assert (await rooms.get(demo)).state == "interrupted"
 
 
 async def test_stream_keys_and_publish_tokens(running: Running) -> None:
