@@ -200,7 +200,7 @@ class RoomService:
         await self._apply(room_id, RoomEvent.PUBLISHER_STARTED)
 
     def publisher_replaced(self, room_id: RoomId, session_id: SessionId) -> None:
-        """In a room that is being published another session takes over: no interruption, and its end counts from now on.
+        """In a room that is being published another session takes over: no interruption, and its end counts now.
 
         Without this a host who was replaced would see the room interrupted and take it back.
         """
