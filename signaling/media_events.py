@@ -59,6 +59,5 @@ async def _carry(server: Any, event: EngineEvent) -> None:
         server.rooms.publisher_replaced(event.room, event.session)
     elif isinstance(event, PublisherStalled):
         await server.rooms.publisher_stopped(event.room, event.session, "stalled")
-    elif isinstance(event, PublisherStopped) and event.reason != "replaced":
-        # Whoever was replaced has a successor, whose PublisherStarted comes next: the room was never without one.
+    elif isinstance(event, PublisherStopped):
         await server.rooms.publisher_stopped(event.room, event.session, event.reason)

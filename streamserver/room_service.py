@@ -208,8 +208,11 @@ class RoomService:
             self._publishing[room_id] = session_id
 
     async def publisher_stopped(self, room_id: RoomId, session_id: SessionId, reason: str) -> None:
-        """Ignored for a session that another one has taken over from."""
-        if self._publishing.get(room_id) == session_id:
+        """Ignored for a session that another one has taken over from.
+
+        One that was `replaced` has its successor's `publisher_replaced` coming next: the room was never without one.
+        """
+        if reason != "replaced" and self._publishing.get(room_id) == session_id:
             await self._apply(room_id, RoomEvent.PUBLISHER_STOPPED)
             # Only now: what could not be written may be told again.
             if self._publishing.get(room_id) == session_id:
