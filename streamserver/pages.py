@@ -31,10 +31,11 @@ _CSP_SANDBOX = (
     "base-uri 'none'; form-action 'none'; frame-ancestors {origin}"
 )
 
+# The colours are those of web/src/ui/tokens.css, which a page that needs no build cannot load.
 _ERROR_STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;"
-    "background:#f6f6f8;color:#16161d;text-align:center}main{padding:24px}a{color:#4a3fd6}"
-    "@media(prefers-color-scheme:dark){body{background:#111116;color:#f2f2f7}a{color:#a9a2ff}}"
+    "background:#f7f6f3;color:#16150f;text-align:center}main{padding:24px}a{color:#b32b0f}"
+    "@media(prefers-color-scheme:dark){body{background:#0f0f0e;color:#f4f2ec}a{color:#ff8e70}}"
 )
 
 # By code or status; in each language what happened and what to do about it.
