@@ -1,4 +1,4 @@
-"""A media server for `bench fanout`: the engine in use behind WHIP and WHEP, everybody may, nothing else runs.
+"""A media server for `bench media`: the engine in use behind WHIP and WHEP, everybody may, nothing else runs.
 
 Started as its own process so that its CPU time is the engine's and nobody else's. Prints its port when it listens.
 """
@@ -31,7 +31,7 @@ class _OpenHouse:
 
 
 async def serve(engine_name: str) -> None:
-    settings = Settings(announce=("127.0.0.1",), udp_ports="0-0", media_engine=engine_name)
+    settings = Settings(announce=("127.0.0.1",), udp_ports="0-0", media_engine=engine_name, media_threads=1)
     engine, _ = choose_engine(settings, SystemClock())
     await engine.start()
     app = web.Application()

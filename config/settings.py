@@ -88,14 +88,39 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(ge=1, le=3600, description="Seconds a show waits for a dropped publisher before it ends."),
     ] = 120.0
     media_engine: Annotated[
-        str, Meta(description="auto, aiortc or native.", pattern="^(auto|aiortc|native)$")
+        str,
+        Meta(
+            description="auto, aiortc or native. auto: native where it is installed, else aiortc.",
+            pattern="^(auto|aiortc|native)$",
+        ),
     ] = "auto"
+    media_threads: Annotated[
+        int,
+        Meta(
+            ge=0, le=62, description="Media threads (native engine). 0: one less than there are cores, at least one."
+        ),
+    ] = 0
+    media_tcp_port: Annotated[
+        int,
+        Meta(
+            ge=-1,
+            le=65535,
+            description="TCP port of media for networks that block UDP (native engine). "
+            "0: the same number as the UDP port; -1: none.",
+        ),
+    ] = 0
     media_max_bitrate_kbps: Annotated[
         int, Meta(ge=100, le=50_000, description="Greatest bitrate asked of a publisher, kbit/s.")
     ] = 4000
     media_max_sessions: Annotated[
-        int, Meta(ge=1, le=100_000, description="Media sessions admitted before joins are refused with 503.")
-    ] = 2000
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="Media sessions admitted before joins are refused with 503. "
+            "0: what the engine is made for (native 20000, aiortc 2000).",
+        ),
+    ] = 0
     ice_servers: Annotated[
         tuple[str, ...], Meta(description="STUN or TURN URLs told to WHIP and WHEP clients.")
     ] = ()

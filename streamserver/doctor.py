@@ -40,6 +40,7 @@ DATABASE = "streamserver.db"
 FREE_FAIL_MIB, FREE_WARN_MIB = 100, 1024
 FILES_FAIL = 1024
 FILES_PER_SESSION = 2
+USUAL_VIEWERS = 2000  # expected where no bound is set
 """Descriptors that one viewer holds: the realtime socket, and now and then an HTTP connection."""
 CLOCK_SLACK_S = 120.0
 SOCKET_BUFFER_WANTED = 1 << 20
@@ -209,12 +210,13 @@ def _clock(settings: Settings) -> Found:
 def _files(settings: Settings) -> Found:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = math.inf if soft == resource.RLIM_INFINITY else soft
-    wanted = settings.media_max_sessions * FILES_PER_SESSION + 200
+    viewers = settings.media_max_sessions or USUAL_VIEWERS
+    wanted = viewers * FILES_PER_SESSION + 200
     if limit < FILES_FAIL:
         yield _fail(f"{soft} open files allowed", "ulimit -n 65536, or LimitNOFILE= in the systemd unit")
     elif limit < wanted:
         yield _warn(
-            f"{soft} open files allowed; {settings.media_max_sessions} viewers may need {wanted}",
+            f"{soft} open files allowed; {viewers} viewers may need {wanted}",
             "ulimit -n 65536, or LimitNOFILE= in the systemd unit",
         )
     else:

@@ -5,7 +5,8 @@ StreamServerError
 ├── Unauthorized 401          ├── PreconditionFailed 412     ├── PreconditionRequired 428
 ├── Forbidden 403             ├── TooLarge 413               ├── TooMany 429
 ├── NotFound 404              ├── UnsupportedType 415        └── Unavailable 503
-├── NotAcceptable 406         ├── RequestTimeout 408       └── Conflict 409
+├── NotAcceptable 406         ├── RequestTimeout 408         ├── Conflict 409
+├── NotSupported 501          └── BadGateway 502
 
 Raising one means that nothing was changed. Pure: knows no web library.
 """
@@ -105,6 +106,16 @@ class PreconditionRequired(StreamServerError):
 class TooMany(StreamServerError):
     status = 429
     default_code = "too_many"
+
+
+class NotSupported(StreamServerError):
+    status = 501
+    default_code = "not_supported"
+
+
+class BadGateway(StreamServerError):
+    status = 502
+    default_code = "bad_gateway"
 
 
 class Unavailable(StreamServerError):

@@ -8,13 +8,13 @@ pyOpenSSL and pylibsrtp.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from streamserver.clock import Clock, SystemClock
-from streamserver.ids import RoomId, SessionId, encode_secret
+from streamserver.ids import RoomId, SessionId
 from streamserver.media.codecs import CLOCK_HZ, VP8
 from streamserver.media.dtls import Endpoint, Identity
 from streamserver.media.engine import (
@@ -26,6 +26,7 @@ from streamserver.media.engine import (
     PublisherStalled,
     PublisherStarted,
     PublisherStopped,
+    Pull,
     Session,
     StatsSnapshot,
     TappedFrame,
@@ -33,32 +34,35 @@ from streamserver.media.engine import (
     ViewerConnected,
     ViewerLeft,
 )
-from streamserver.media.errors import (
-    BadOffer,
-    Full,
-    NoCommonCodec,
-    NothingLive,
-    PublisherExists,
-    StaleTag,
-    TagRequired,
-    UnknownSession,
-)
+from streamserver.media.errors import PublisherExists, UnknownSession, Unsupported
 from streamserver.media.fanout import Fanout
 from streamserver.media.frames import capture_ms
 from streamserver.media.negotiation import (
+    BASE,
+    Candidate,
     Local,
     Offer,
     Role,
-    read_fragment,
     read_offer,
     write_answer,
     write_ice_fragment,
 )
-from streamserver.media.peers import Credentials, Peer, Publisher, Viewer
+from streamserver.media.peers import Peer, Publisher, Viewer
 from streamserver.media.plane import Plane
-from streamserver.media.readers import EventReader, Reader, frame_listener
+from streamserver.media.readers import Hub, frame_listener
 from streamserver.media.rooms import Room, Slot
 from streamserver.media.routing import RateBudget
+from streamserver.media.sessions import (
+    Credentials,
+    announced,
+    bind_hosts,
+    check_bounds,
+    check_decodable,
+    make_credentials,
+    make_session_id,
+    nothing_live,
+    read_patch,
+)
 from streamserver.media.udp import UdpPort, bind
 
 log = logging.getLogger(__name__)
@@ -68,7 +72,8 @@ _DATAGRAM = 2048
 _TICK_S = 0.05
 _EXPIRE_S = 0.25
 _STANDSTILL_S = 1.0  # a tick later than this means that the whole process stood still
-_RETRY_S = 2
+_MAX_SESSIONS = 2000
+_MAX_PENDING = 200  # each handshake costs about 10 ms of this loop
 
 
 class AiortcEngine:
@@ -79,11 +84,11 @@ class AiortcEngine:
     def __init__(self, config: EngineConfig, clock: Clock | None = None) -> None:
         self.config = config
         self._clock = clock or SystemClock()
+        self._abilities = replace(BASE, video_codecs=config.video_codecs)
         self._identity = Identity()
         self._sessions: dict[SessionId, Peer] = {}
         self._pending = 0  # sessions whose handshake is not done
-        self._readers: set[EventReader] = set()
-        self._taps: dict[RoomId, set[Reader[TappedFrame]]] = {}
+        self._hub = Hub(config.tap_frames)
         self._ports: list[UdpPort] = []
         self._ticker: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -94,11 +99,7 @@ class AiortcEngine:
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        hosts = list(self.config.bind_hosts)
-        versions = {ipaddress.ip_address(host).version for host in hosts}
-        if any(ipaddress.ip_address(address).version not in versions for address in self.config.announce):
-            hosts.append("::" if 6 not in versions else "0.0.0.0")
-        self._ports = bind(hosts, *self.config.udp_ports)
+        self._ports = bind(bind_hosts(self.config), *self.config.udp_ports)
         for port in self._ports:
             self._loop.add_reader(port.socket, self._readable, port)
         self._ticker = asyncio.create_task(self._tick(), name="media-ticks")
@@ -117,24 +118,19 @@ class AiortcEngine:
         self._ports.clear()
         self.plane.rooms.clear()
         self.plane.fanout.clear()
-        for reader in [*self._readers, *(tap for taps in self._taps.values() for tap in taps)]:
-            reader.close()
+        self._hub.close()
 
     @property
     def candidates(self) -> list[tuple[str, int]]:
         """Address and port of each announced address."""
         ports = {4 if ":" not in port.socket.getsockname()[0] else 6: port.port for port in self._ports}
-        return [
-            (address, ports[ipaddress.ip_address(address).version])
-            for address in self.config.announce
-            if ipaddress.ip_address(address).version in ports
-        ]
+        return announced(self.config, ports)
 
     # sessions --------------------------------------------------------------------------------------------
 
     async def publish(self, room: RoomId, offer_sdp: str, *, takeover: bool = True) -> Session:
         begun = self._clock.monotonic()
-        offer = read_offer(offer_sdp, Role.PUBLISHER, self.config.video_codecs)
+        offer = read_offer(offer_sdp, Role.PUBLISHER, self._abilities)
         state = self.plane.rooms.get(room)
         if not takeover and state is not None and (state.publisher or state.pending):
             raise PublisherExists("this room has a publisher")
@@ -152,16 +148,11 @@ class AiortcEngine:
 
     async def subscribe(self, room: RoomId, offer_sdp: str) -> Session:
         begun = self._clock.monotonic()
-        offer = read_offer(offer_sdp, Role.VIEWER, self.config.video_codecs)
+        offer = read_offer(offer_sdp, Role.VIEWER, self._abilities)
         state = self.plane.rooms.get(room)
         if state is None or not (state.publisher or state.pending or state.away_since is not None):
-            raise NothingLive("nothing is live in this room", retry_after=_RETRY_S)
-        wanted = state.codec()
-        section = offer.section("video")
-        if any(s.kind == "video" for s in offer.sections) and wanted is not None:
-            offered = {codec.name for codec in section.codecs} if section is not None else set[str]()
-            if wanted not in offered:
-                raise NoCommonCodec(f"the room is published in {wanted}, which the offer does not take")
+            raise nothing_live()
+        check_decodable(offer, state.codec())
         self._admit()
         rate = self.config.nack_packets_per_s
         viewer = Viewer(*self._peer_parts(room, offer, begun), budget=RateBudget(rate, rate))
@@ -170,26 +161,20 @@ class AiortcEngine:
         ssrcs = {kind: (slot.ssrc, slot.rtx_ssrc) for kind, slot in state.slots.items()}
         return self._open(viewer, ssrcs, begun)
 
+    async def pull(self, room: RoomId, url: str, token: str | None = None) -> Pull:
+        raise Unsupported("only the native media engine pulls from another server")
+
     async def patch(self, session: SessionId, fragment: str, if_match: str | None) -> Patched:
         peer = self._find(session)
-        if if_match is None:
-            raise TagRequired("If-Match is required")
         current = peer.credentials[-1]
-        tags = [tag.strip().strip('"') for tag in if_match.split(",")]
-        if "*" not in tags and current.etag not in tags:
-            raise StaleTag("If-Match does not name the current ICE session")
-        parsed = read_fragment(fragment)
-        if not parsed.ufrag or parsed.ufrag == peer.remote_ufrag:
+        restart = read_patch(fragment, if_match, current.etag, peer.remote_ufrag)
+        if restart is None:
             return Patched(current.etag, "")
-        if "*" not in tags:
-            raise BadOffer("an ICE restart needs If-Match: *", "the whole")
-        if not parsed.password:
-            raise BadOffer("an ICE restart needs ice-pwd", "the whole")
-        fresh = self._make_credentials()
+        fresh = make_credentials()
         for old in peer.credentials[:-1]:
             self.plane.ufrags.pop(old.ufrag, None)
         peer.credentials = [current, fresh]
-        peer.remote_ufrag = parsed.ufrag
+        peer.remote_ufrag = restart.ufrag
         self.plane.ufrags[fresh.ufrag] = peer
         return Patched(fresh.etag, write_ice_fragment(peer.offer, self._local(fresh, {}, 2)))
 
@@ -231,11 +216,10 @@ class AiortcEngine:
     # reading ---------------------------------------------------------------------------------------------
 
     def events(self) -> AsyncIterator[EngineEvent]:
-        return EventReader(self._readers)
+        return self._hub.events()
 
     def tap(self, room: RoomId) -> AsyncIterator[TappedFrame]:
-        readers = self._taps.setdefault(room, set())
-        reader: Reader[TappedFrame] = Reader(readers, self.config.tap_frames)
+        reader = self._hub.tap(room)
         state = self.plane.rooms.get(room)
         if state is not None:
             self._listen(state)
@@ -271,7 +255,7 @@ class AiortcEngine:
             peer.last_media = now
             for slot in room.slots.values():
                 slot.detach(now)
-            self._emit(PublisherStarted(peer.room, peer.id))
+            self._hub.emit(PublisherStarted(peer.room, peer.id))
         elif isinstance(peer, Viewer):
             for kind, slot in room.slots.items():
                 if peer.offer.section(kind) is not None:
@@ -280,7 +264,7 @@ class AiortcEngine:
                     if report is not None:
                         peer.send_rtcp(report)
             self.plane.want_keyframe(room, now)
-            self._emit(ViewerConnected(peer.room, peer.id, (now - peer.created) * 1000))
+            self._hub.emit(ViewerConnected(peer.room, peer.id, (now - peer.created) * 1000))
 
     def on_ended(self, peer: Peer, reason: str, now: float) -> None:
         self._end(peer, reason, now, goodbye=False)
@@ -290,35 +274,31 @@ class AiortcEngine:
             # Browsers take a bitrate cap of the first two seconds as leave to start at it.
             publisher.send_rtcp(publisher.receiver_report(self._clock.monotonic(), self.config.max_video_bps))
         event = MediaStarted if first else PublisherResumed
-        self._emit(event(publisher.room, publisher.id))
+        self._hub.emit(event(publisher.room, publisher.id))
 
     def on_stalled(self, publisher: Publisher) -> None:
-        self._emit(PublisherStalled(publisher.room, publisher.id))
+        self._hub.emit(PublisherStalled(publisher.room, publisher.id))
 
     # inside ----------------------------------------------------------------------------------------------
 
     def _admit(self) -> None:
-        if len(self._sessions) >= self.config.max_sessions:
-            raise Full(f"{self.config.max_sessions} media sessions are open", retry_after=_RETRY_S)
-        if self._pending >= self.config.max_pending:
-            raise Full(f"{self.config.max_pending} handshakes are under way", retry_after=_RETRY_S)
+        config = self.config
+        check_bounds(
+            len(self._sessions), config.max_sessions or _MAX_SESSIONS, self._pending, config.max_pending or _MAX_PENDING
+        )
 
     def _peer_parts(
         self, room: RoomId, offer: Offer, now: float
     ) -> tuple[SessionId, RoomId, Offer, list[Credentials], Endpoint, float, float, str, int]:
         endpoint = Endpoint(self._identity, client=not offer.dtls_client, fingerprints=offer.fingerprints)
-        id = SessionId(encode_secret(secrets.token_bytes(16)))
         ssrc = secrets.randbits(32) or 1
-        return id, room, offer, [self._make_credentials()], endpoint, now, now, offer.ufrag, ssrc
-
-    def _make_credentials(self) -> Credentials:
-        return Credentials(secrets.token_hex(4), secrets.token_hex(16), secrets.token_hex(8))
+        return make_session_id(), room, offer, [make_credentials()], endpoint, now, now, offer.ufrag, ssrc
 
     def _make_room(self, id: RoomId) -> Room:
         slots = {kind: Slot(kind, self.config, secrets.randbits, self.plane.fanout.send) for kind in ("audio", "video")}
         slots["video"].cname = slots["audio"].cname  # one clock: players keep lips and voice together by it
         room = Room(id, slots)
-        if self._taps.get(id):
+        if self._hub.tapped(id):
             self._listen(room)
         return room
 
@@ -329,7 +309,7 @@ class AiortcEngine:
             ufrag=credentials.ufrag,
             password=credentials.password,
             fingerprint=self._identity.fingerprint,
-            candidates=self.candidates,
+            candidates=[Candidate(host, port) for host, port in self.candidates],
             ssrcs=ssrcs,
             max_video_bps=self.config.max_video_bps,
         )
@@ -365,7 +345,7 @@ class AiortcEngine:
         if isinstance(peer, Viewer):
             room.viewers.discard(peer)
             if started:
-                self._emit(ViewerLeft(peer.room, peer.id, reason))
+                self._hub.emit(ViewerLeft(peer.room, peer.id, reason))
             return
         if room.pending is peer:
             room.pending = None
@@ -373,7 +353,7 @@ class AiortcEngine:
             room.publisher, room.away_since = None, now
             for slot in room.slots.values():
                 slot.detach(now)
-            self._emit(PublisherStopped(peer.room, peer.id, reason))
+            self._hub.emit(PublisherStopped(peer.room, peer.id, reason))
         if room.publisher is None and room.pending is None and room.away_since is None:
             self._drop_room(room, now)
 
@@ -382,14 +362,10 @@ class AiortcEngine:
             self._end(viewer, "room_ended", now, goodbye=True)
         self.plane.rooms.pop(room.id, None)
 
-    def _emit(self, event: EngineEvent) -> None:
-        for reader in self._readers:
-            reader.put(event)
-
     def _listen(self, room: Room) -> None:
         for kind, slot in room.slots.items():
             if slot.listener is None:
-                slot.listener = frame_listener(kind, slot.clock, self._taps[room.id])
+                slot.listener = frame_listener(kind, slot.clock, self._hub.taps(room.id))
 
     # the loop --------------------------------------------------------------------------------------------
 
@@ -436,7 +412,7 @@ class AiortcEngine:
                 if now - reported >= 1.0:
                     reported = now
                     self.plane.report(now)
-                    self._emit(self.stats())
+                    self._hub.emit(self.stats())
             except Exception:
                 self.plane.counters.drops["tick_failed"] += 1
                 log.exception("a tick of the media plane failed")

@@ -9,6 +9,8 @@ from typing import Final
 
 H264: Final = "H264"
 VP8: Final = "VP8"
+VP9: Final = "VP9"
+AV1: Final = "AV1"
 OPUS: Final = "OPUS"
 VIDEO_CODECS: Final = (H264, VP8)
 CLOCK_HZ: Final = {H264: 90_000, VP8: 90_000, OPUS: 48_000}

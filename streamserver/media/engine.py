@@ -24,12 +24,17 @@ class EngineConfig:
     """Addresses in the answers' candidates, most preferred first; each family needs a bind host."""
     udp_ports: tuple[int, int] = (0, 0)
     """The first free port of this range is taken; (0, 0) lets the system choose."""
+    tcp_port: int = 0
+    """ICE over TCP (RFC 6544), native engine only: 0 takes the number of the UDP port where that is free, -1 is off."""
+    threads: int = 0
+    """Media threads of the native engine; 0: one less than there are cores, and at least one."""
     video_codecs: tuple[str, ...] = ("H264", "VP8")
     """What a publisher is given, most preferred first: H.264 first because HLS and recordings can carry it."""
     max_video_bps: int = 4_000_000
-    max_sessions: int = 2000
-    max_pending: int = 200
-    """Sessions that have not finished their DTLS handshake."""
+    max_sessions: int = 0
+    """0: what the engine is made for."""
+    max_pending: int = 0
+    """Sessions that have not finished their DTLS handshake; 0: what the engine is made for."""
     handshake_s: float = 10.0
     silence_s: float = 9.0
     """A peer that sent nothing authentic for this long is gone (RFC 7675 asks for at most 30)."""
@@ -59,6 +64,22 @@ class Session:
     answer_sdp: str
     etag: str
     """Names the current ICE session; without quotes."""
+
+
+class Pull(Protocol):
+    """A room's publisher that is another server: it is dialled again when it is lost, until `close`."""
+
+    @property
+    def room(self) -> RoomId: ...
+
+    @property
+    def session(self) -> SessionId | None:
+        """The media session now; None between two."""
+        ...
+
+    async def close(self) -> None:
+        """Let go: the session here ends as `deleted`, and the other server is told. Safe to repeat."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +126,8 @@ class PublisherResumed:
 class PublisherStopped:
     """A publisher's session ended. Viewers stay for `EngineConfig.resume_s`.
 
-    `reason` is one of: deleted, left (it said goodbye), lost (silence), replaced, room_ended, shutdown.
+    `reason` is one of: deleted, left (it said goodbye), lost (silence), replaced, room_ended, shutdown, failed (a
+    fault of the server's own while it handled this peer).
     """
 
     room: RoomId
@@ -135,12 +157,15 @@ class ViewerLeft:
 class StatsSnapshot:
     """Counters since the engine started (`counters`, names without prefix) and values now (`gauges`).
 
-    Keys with a label read `name{label="value"}`; `rooms` is viewers by live room.
+    Keys with a label read `name{label="value"}`; of a histogram there are `name_bucket{le="…"}`, `name_sum` and
+    `name_count`. `rooms` is viewers by live room.
     """
 
     counters: dict[str, float] = field(default_factory=dict[str, float])
     gauges: dict[str, float] = field(default_factory=dict[str, float])
     rooms: dict[RoomId, int] = field(default_factory=dict[RoomId, int])
+    health: dict[str, float] = field(default_factory=dict[str, float])
+    """Readings of the engine itself, gauges too, but not zero when nobody is there: how late its threads are."""
 
 
 EngineEvent = (
@@ -222,6 +247,15 @@ class MediaEngine(Protocol):
 
         It gets a keyframe first: one is asked of the publisher at once.
         Raises BadOffer, NoCommonCodec (also when it cannot decode what is published), NothingLive or Full.
+        """
+        ...
+
+    async def pull(self, room: RoomId, url: str, token: str | None = None) -> Pull:
+        """Subscribe to another server by WHEP and publish here what it sends; takes over like `publish`.
+
+        Returns when the other server has answered once. From then on a lost session is dialled again, until `close`
+        or until something ends it here (a newer publisher, `close` of its session, `end_room`, `stop`).
+        Raises BadAnswer, Unreachable, Full, or Unsupported by an engine that cannot.
         """
         ...
 

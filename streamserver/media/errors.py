@@ -4,16 +4,20 @@ StreamServerError
 ├── BadOffer 400          ├── NothingLive 409
 ├── UnknownSession 404    ├── PublisherExists 409
 ├── NoCommonCodec 406     ├── StaleTag 412
-├── TagRequired 428       └── Full 503
+├── TagRequired 428       ├── Full 503
+├── Unsupported 501       ├── Unreachable 502
+└── BadAnswer 502
 """
 
 from __future__ import annotations
 
 from streamserver.errors import (
+    BadGateway,
     BadRequest,
     Conflict,
     NotAcceptable,
     NotFound,
+    NotSupported,
     PreconditionFailed,
     PreconditionRequired,
     Unavailable,
@@ -70,3 +74,25 @@ class Full(Unavailable):
     """Admission refused; the detail says which bound was reached."""
 
     default_code = "media_full"
+
+
+class Unsupported(NotSupported):
+    """The engine that serves cannot do this at all; the detail says which one can."""
+
+    default_code = "media_unsupported"
+
+
+class BadAnswer(BadGateway):
+    """The other server of a pull answered with a description that cannot be used; `where` as in BadOffer."""
+
+    default_code = "bad_answer"
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(f"{what} ({where})", where=where)
+        self.what = what
+
+
+class Unreachable(BadGateway):
+    """The other server of a pull did not answer, or refused; the detail says what it said."""
+
+    default_code = "media_unreachable"

@@ -14,6 +14,7 @@ from streamserver.media.codecs import CLOCK_HZ
 from streamserver.media.dtls import Endpoint
 from streamserver.media.negotiation import Offer, Role
 from streamserver.media.routing import GapTracker, RateBudget, ReceptionStats
+from streamserver.media.sessions import Credentials
 from streamserver.media.srtp import Context
 from streamserver.media.udp import Address, UdpPort
 
@@ -29,15 +30,6 @@ class Path:
 
     port: UdpPort
     address: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Our ufrag and password of one ICE session."""
-
-    ufrag: str
-    password: str
-    etag: str
 
 
 @dataclass(eq=False, slots=True)

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, MutableSet
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from streamserver.ids import RoomId
 from streamserver.media.codecs import CLOCK_HZ
 from streamserver.media.engine import EngineEvent, StatsSnapshot, TappedFrame
-from streamserver.media.fanout import Packet
 from streamserver.media.frames import FrameAssembler, Piece, capture_ms
+
+if TYPE_CHECKING:
+    from streamserver.media.fanout import Packet
 
 MAX_EVENTS: Final = 10_000
 Item = TypeVar("Item")
@@ -69,6 +72,36 @@ class EventReader(Reader[EngineEvent]):
         if isinstance(item, StatsSnapshot) and self._items and isinstance(self._items[-1], StatsSnapshot):
             self._items.pop()
         super().put(item)
+
+
+class Hub:
+    """All readers of one engine."""
+
+    def __init__(self, tap_frames: int) -> None:
+        self._tap_frames = tap_frames
+        self._events: set[EventReader] = set()
+        self._taps: dict[RoomId, set[Reader[TappedFrame]]] = {}
+
+    def events(self) -> EventReader:
+        return EventReader(self._events)
+
+    def tap(self, room: RoomId) -> Reader[TappedFrame]:
+        return Reader(self.taps(room), self._tap_frames)
+
+    def taps(self, room: RoomId) -> set[Reader[TappedFrame]]:
+        """The readers of a room's frames, now and later."""
+        return self._taps.setdefault(room, set())
+
+    def tapped(self, room: RoomId) -> bool:
+        return bool(self._taps.get(room))
+
+    def emit(self, event: EngineEvent) -> None:
+        for reader in self._events:
+            reader.put(event)
+
+    def close(self) -> None:
+        for reader in [*self._events, *(tap for taps in self._taps.values() for tap in taps)]:
+            reader.close()
 
 
 def frame_listener(

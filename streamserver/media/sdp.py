@@ -6,7 +6,7 @@ the line, because the person who reads it has the text in front of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,11 +77,26 @@ def read_description(text: str) -> Description:
     Raises SdpError for anything that is not one: over 64 KiB, no `v=0` first, a line without `x=`, an unreadable
     `m=` line, too many lines or sections, control characters.
     """
+    check_size(text)
+    return read_lines(split_lines(text))
+
+
+def check_size(text: str) -> None:
+    """Raises SdpError for more than 64 KiB."""
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise SdpError(f"an SDP of more than {MAX_BYTES} bytes", "the whole")
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines without their ends, of either kind; empty ones at the end do not count."""
     lines = text.replace("\r\n", "\n").split("\n")
     while lines and not lines[-1]:
         lines.pop()
+    return lines
+
+
+def read_lines(lines: Sequence[str]) -> Description:
+    """Parse a description of checked size; `read_description` says what it raises."""
     if not lines:
         raise SdpError("an empty SDP", "the whole")
     if len(lines) > MAX_LINES:
@@ -118,6 +133,6 @@ def _read_media(number: int, value: str, attributes: tuple[Attribute, ...]) -> M
     if len(words) < 4 or not all(words):
         raise SdpError("an m= line needs kind, port, protocol and formats", f"line {number}")
     kind, port, protocol, *formats = words
-    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5) or int(port) > 65535:
         raise SdpError(f"the port {port[:20]!r} of an m= line", f"line {number}")
     return Media(number, kind, int(port), protocol, tuple(formats), attributes)

@@ -39,6 +39,17 @@ async def frames_grow(page: Page, by: int = 30) -> dict[str, float]:
     raise AssertionError(f"the picture stands still: {facts}")
 
 
+async def width_reaches(page: Page, width: int) -> None:
+    """Waits until the page's video is at least that wide."""
+    facts = await video_facts(page)
+    for _ in range(200):
+        if facts["width"] >= width:
+            return
+        await page.wait_for_timeout(100)
+        facts = await video_facts(page)
+    raise AssertionError(f"the picture stays small: {facts}")
+
+
 async def say(page: Page, text: str, nickname: str) -> None:
     """Writes a chat line in the room; chooses a nickname where the page asks for one."""
     box = page.get_by_placeholder("Say something…")

@@ -32,6 +32,8 @@ async def test_from_camera_to_paid_order_in_the_report(tmp_path: Path, chromium:
             facts = await actors.frames_grow(viewer.page)
             assert facts["width"] > 0 and facts["width"] * 9 == facts["height"] * 16
             assert facts["muted"] == 1
+            # More than the smallest of the studio's encodings, whether or not the engine takes them all.
+            await actors.width_reaches(viewer.page, 480)
 
         # Chat crosses, to the studio too, and stays text.
         await actors.say(phone.page, "Hello <b>everyone</b>", "Mei")

@@ -16,9 +16,9 @@ LIMIT_S = 40.0
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
-async def test_published_frames_are_decoded_by_two_viewers(codec: str) -> None:
+async def test_published_frames_are_decoded_by_two_viewers(engine: str, codec: str) -> None:
     async with (
-        whip_server() as server,
+        whip_server(engine_name=engine) as server,
         Publisher(f"{server.url}/whip/demo", KEY, width=320, height=180, rate=15, codec=codec),
         Viewer(f"{server.url}/whep/demo") as first,
         Viewer(f"{server.url}/whep/demo") as second,
@@ -32,8 +32,8 @@ async def test_published_frames_are_decoded_by_two_viewers(codec: str) -> None:
         assert counters['media_dropped_packets_total{reason="srtp_refused"}'] == 0
 
 
-async def test_viewers_see_a_publisher_again_that_crashed_and_came_back() -> None:
-    async with whip_server() as server:
+async def test_viewers_see_a_publisher_again_that_crashed_and_came_back(engine: str) -> None:
+    async with whip_server(engine_name=engine) as server:
         url = f"{server.url}/whip/demo"
         events = server.engine.events()
         seen: list[EngineEvent] = []
@@ -55,8 +55,8 @@ async def test_viewers_see_a_publisher_again_that_crashed_and_came_back() -> Non
         assert set(kinds) <= set(get_args(EngineEvent))
 
 
-async def test_a_room_without_a_publisher_refuses_with_a_time_to_come_back() -> None:
-    async with whip_server() as server:
+async def test_a_room_without_a_publisher_refuses_with_a_time_to_come_back(engine: str) -> None:
+    async with whip_server(engine_name=engine) as server:
         with pytest.raises(SignallingRefused) as refused:
             async with Viewer(f"{server.url}/whep/demo"):
                 pass

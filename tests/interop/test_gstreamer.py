@@ -65,17 +65,20 @@ async def line(output: asyncio.StreamReader, expected: str) -> None:
     assert got.decode().strip() == expected
 
 
-async def test_it_publishes_and_aiortc_watches() -> None:
-    async with whip_server(announce=ANNOUNCE) as server, gst_peer("publish", f"{server.url}/whip/demo", KEY) as output:
+async def test_it_publishes_and_aiortc_watches(engine: str) -> None:
+    async with (
+        whip_server(engine_name=engine, announce=ANNOUNCE) as server,
+        gst_peer("publish", f"{server.url}/whip/demo", KEY) as output,
+    ):
         await line(output, "answered")
         async with Viewer(f"{server.url}/whep/demo") as viewer:
             await viewer.frames(20, LIMIT_S)
             assert (viewer.video.width, viewer.video.height) == (320, 180)
 
 
-async def test_it_watches_what_aiortc_publishes() -> None:
+async def test_it_watches_what_aiortc_publishes(engine: str) -> None:
     async with (
-        whip_server(announce=ANNOUNCE) as server,
+        whip_server(engine_name=engine, announce=ANNOUNCE) as server,
         Publisher(f"{server.url}/whip/demo", KEY, width=320, height=180, rate=15, codec="h264"),
         gst_peer("watch", f"{server.url}/whep/demo") as output,
     ):

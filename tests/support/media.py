@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from loadtest.light import LightPeer, SyntheticVideo
@@ -16,7 +17,9 @@ from streamserver.clock import ManualClock
 from streamserver.ids import RoomId
 from streamserver.media import rtp
 from streamserver.media.aiortc_engine import AiortcEngine
+from streamserver.media.choose import native_problem
 from streamserver.media.engine import EngineConfig, EngineEvent, MediaEngine, Session, StatsSnapshot
+from streamserver.media.native_engine import NativeEngine
 
 LIMIT_S = 15.0
 CONSENT_S = 4.0
@@ -166,17 +169,40 @@ class Harness:
         return self.engine.stats().gauges[name]
 
 
-def _make_aiortc(config: EngineConfig, clock: ManualClock) -> tuple[MediaEngine, Callable[[], None]]:
+class WatchedClock(ManualClock):
+    """Tells at once that it was moved: an engine with threads of its own must not find out later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_advance: Callable[[], None] = lambda: None
+        self.on_advance: Callable[[], None] = lambda: None
+
+    def advance(self, seconds: float) -> None:
+        self.before_advance()  # what was asked for before happened before
+        super().advance(seconds)
+        self.on_advance()
+
+
+def _make_aiortc(config: EngineConfig, clock: WatchedClock) -> tuple[MediaEngine, Callable[[], None]]:
     engine = AiortcEngine(config, clock)
     return engine, lambda: engine.expire(clock.monotonic())
 
 
+def _make_native(config: EngineConfig, clock: WatchedClock, threads: int) -> tuple[MediaEngine, Callable[[], None]]:
+    engine = NativeEngine(replace(config, threads=threads), clock)
+    clock.before_advance, clock.on_advance = engine.expire, engine.push_time
+    return engine, engine.expire
+
+
 ENGINES = {"aiortc": _make_aiortc}
+if native_problem() is None:
+    ENGINES["native"] = partial(_make_native, threads=1)
+    ENGINES["native-2"] = partial(_make_native, threads=2)
 
 
 @asynccontextmanager
 async def running_engine(name: str, **options: Any) -> AsyncIterator[Harness]:
-    clock = ManualClock()
+    clock = WatchedClock()
     clock.advance(1000)
     engine, expire = ENGINES[name](EngineConfig(announce=("127.0.0.1",), **options), clock)
     await engine.start()

@@ -1,4 +1,4 @@
-"""A UDP relay on loopback between peers and a server, which loses packets by a seeded plan of its own.
+"""A UDP relay on loopback between peers and a server: it loses packets by a seeded plan, is narrow, or moves.
 
 It stands where a bad network would: each client gets its own socket towards the server, as behind a NAT.
 """
@@ -17,13 +17,20 @@ def is_media(datagram: bytes) -> bool:
     return len(datagram) > 200 and 128 <= datagram[0] < 192 and not 192 <= datagram[1] <= 223
 
 
+QUEUE_S = 0.4
+"""What a narrow relay holds back before it drops."""
+
+
 class Relay(asyncio.DatagramProtocol):
-    """`loss` is the share of media datagrams from the server that vanish; change it at any time."""
+    """`loss` is the share of media datagrams from the server that vanish, `rate_bps` what passes of all of them per
+    second (0: everything); change either at any time."""
 
     def __init__(self, server: tuple[str, int], seed: int) -> None:
         self.loss = 0.0
+        self.rate_bps = 0
         self.lost = 0
         self.port = 0
+        self._free_at = 0.0
         self._server = server
         self._dice = random.Random(seed)
         self._ways: dict[tuple[str, int], asyncio.DatagramTransport] = {}
@@ -58,7 +65,27 @@ class Relay(asyncio.DatagramProtocol):
         if self.loss and is_media(data) and self._dice.random() < self.loss:
             self.lost += 1
         elif self._transport is not None:
-            self._transport.sendto(data, client)
+            if self.rate_bps:
+                self._later(data, client)
+            else:
+                self._transport.sendto(data, client)
+
+    def _later(self, data: bytes, client: tuple[str, int]) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        begin = max(now, self._free_at)
+        if begin - now > QUEUE_S:
+            self.lost += 1
+            return
+        self._free_at = begin + len(data) * 8 / self.rate_bps
+        transport = self._transport
+        loop.call_at(self._free_at, lambda: transport and not transport.is_closing() and transport.sendto(data, client))
+
+    def rebind(self) -> None:
+        """From now on every client comes from another port, as after a NAT forgot it."""
+        for way in self._ways.values():
+            way.close()
+        self._ways.clear()
 
     def close(self) -> None:
         for way in self._ways.values():

@@ -13,8 +13,8 @@ from signaling.whip import setup_whip
 from streamserver import http
 from streamserver.clock import SystemClock
 from streamserver.errors import Forbidden, NotFound
-from streamserver.media.aiortc_engine import AiortcEngine
 from streamserver.media.engine import EngineConfig
+from tests.support.engines import Engine, make_engine
 
 KEY = "stream-key"
 ICE_SERVERS = ("stun:stun.example.test:3478",)
@@ -41,14 +41,15 @@ class OneKey:
 @dataclass
 class WhipServer:
     url: str
-    engine: AiortcEngine
+    engine: Engine
     app: web.Application
 
 
 @asynccontextmanager
-async def whip_server(page: str = "", **options: object) -> AsyncIterator[WhipServer]:
+async def whip_server(page: str = "", engine_name: str = "aiortc", **options: object) -> AsyncIterator[WhipServer]:
     """`page`, when given, is served at /page, for a browser to run its script on."""
-    engine = AiortcEngine(EngineConfig(**{"announce": ("127.0.0.1",), **options}))  # type: ignore[arg-type]
+    config = EngineConfig(**{"announce": ("127.0.0.1",), **options})  # type: ignore[arg-type]
+    engine = make_engine(engine_name, config)
     clock = SystemClock()
     url = ""
     app = web.Application(middlewares=[http.base_middleware(clock.now_ms, lambda: url)])

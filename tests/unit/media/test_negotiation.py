@@ -9,6 +9,8 @@ import pytest
 
 from streamserver.media.errors import BadOffer, NoCommonCodec
 from streamserver.media.negotiation import (
+    Abilities,
+    Candidate,
     Local,
     Offer,
     Role,
@@ -25,7 +27,7 @@ LOCAL = Local(
     ufrag="abcd1234",
     password="x" * 32,
     fingerprint="sha-256 " + ":".join(["AB"] * 32),
-    candidates=[("192.0.2.1", 7880), ("127.0.0.1", 7880)],
+    candidates=[Candidate("192.0.2.1", 7880), Candidate("127.0.0.1", 7880)],
     ssrcs={"audio": (11, 12), "video": (21, 22)},
     max_video_bps=3_000_000,
 )
@@ -79,7 +81,7 @@ def test_a_browser_that_watches_gets_every_codec_that_a_room_may_have() -> None:
 
 
 def test_the_preference_is_the_servers() -> None:
-    offer = read_offer(WHIP, Role.PUBLISHER, prefer=("VP8", "H264"))
+    offer = read_offer(WHIP, Role.PUBLISHER, Abilities(video_codecs=("VP8", "H264")))
     video = offer.section("video")
     assert video is not None
     assert video.codecs[0].name == "VP8"

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streamserver.ids import RoomId
 from streamserver.media.engine import MediaEngine, StatsSnapshot
-from streamserver.media_metrics import BUSIEST, COUNTERS, GAUGES, media_metrics, split
+from streamserver.media_metrics import BUSIEST, COUNTERS, GAUGES, HISTOGRAMS, media_metrics, split
 from streamserver.metrics import Metrics
 from tests.support.server import running_server
 
@@ -55,6 +55,29 @@ def test_counts_and_gauges_come_out_by_label() -> None:
     }
 
 
+def test_a_histogram_comes_out_with_its_buckets_in_order() -> None:
+    found = read(
+        StatsSnapshot(
+            counters={
+                'media_forward_seconds_bucket{le="+Inf"}': 5,
+                'media_forward_seconds_bucket{le="0.01"}': 4,
+                'media_forward_seconds_bucket{le="0.0005"}': 1,
+                "media_forward_seconds_sum": 0.25,
+                "media_forward_seconds_count": 5,
+            },
+            health={'media_thread_lag_seconds{thread="0"}': 0.5},
+        )
+    )
+    assert found == {
+        "streamserver_media_forward_seconds_bucket{le=0.0005}": 1,
+        "streamserver_media_forward_seconds_bucket{le=0.01}": 4,
+        "streamserver_media_forward_seconds_bucket{le=+Inf}": 5,
+        "streamserver_media_forward_seconds_count": 5,
+        "streamserver_media_forward_seconds_sum": 0.25,
+        "streamserver_media_thread_lag_seconds{thread=0}": 0.5,
+    }
+
+
 def test_only_the_busiest_rooms_are_named() -> None:
     found = read(StatsSnapshot(rooms={RoomId(f"r{number:04}"): number for number in range(1000)}))
     assert len(found) == BUSIEST + 1
@@ -75,7 +98,9 @@ async def test_every_count_of_the_real_engine_is_documented(tmp_path: Path) -> N
     async with running_server(tmp_path) as running:
         now = running.server.engine.stats()
     counted = {split(key)[:2] for key in now.counters}
-    current = {split(key)[:2] for key in now.gauges}
+    current = {split(key)[:2] for key in now.gauges | now.health}
     known = {(name, label) for name, (label, _) in COUNTERS.items()}
+    for name in HISTOGRAMS:
+        known |= {(f"{name}_bucket", "le"), (f"{name}_sum", ""), (f"{name}_count", "")}
     assert counted - known == set()
     assert current - {(name, label) for name, (_, label, _) in GAUGES.items()} == set()

@@ -1,6 +1,7 @@
 // A WHEP viewer that stays connected: one POST, one RTCPeerConnection, and again when it breaks.
 // Knows the protocol and the browser's WebRTC; knows no element and no room state.
 import { backoffMs, retryAfterMs } from "../realtime/policy.js";
+import { offerExtensions, ofViewer } from "./extensions.js";
 import { delayOf, feed, isFrozen, newWatchdog, refusalOf, type Delay, type Sample, type Watchdog } from "./whep_policy.js";
 
 export type WhepStatus =
@@ -92,8 +93,7 @@ export class WhepPlayer {
     const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     const session: Session = { peer, stream: new MediaStream(), dog: newWatchdog(performance.now()), resource: null, looks: 0, buffered: [0, 0] };
     this.session = session;
-    peer.addTransceiver("video", { direction: "recvonly" });
-    peer.addTransceiver("audio", { direction: "recvonly" });
+    for (const kind of ["video", "audio"]) offerExtensions(peer.addTransceiver(kind, { direction: "recvonly" }), ofViewer);
     peer.ontrack = ({ track }) => {
       session.stream.addTrack(track);
       this.options.onStream(session.stream);

@@ -2,7 +2,9 @@
 // Knows WebRTC and HTTP; knows no page, and decides by whip_policy.
 
 import { ApiError, NETWORK } from "../api/errors.js";
-import { connected, gathered, sample, send } from "./whip_peer.js";
+import { offerExtensions, ofPublisher } from "./extensions.js";
+import { layered, single, takesLayers, widened } from "./whip_layers.js";
+import { addVideo, connected, gathered, sample, send } from "./whip_peer.js";
 import { backoffMs, healthOf, iceServersOf, isFinal, preferred, readingOf, sdpFragment } from "./whip_policy.js";
 import type { Health, Reading, Sample } from "./whip_policy.js";
 
@@ -36,6 +38,7 @@ export interface PublisherOptions {
   readonly authorize: () => Promise<PublishAuthority>;
   /** Asked before every reconnection: a show ended elsewhere must not begin anew, a new host not be pushed out. */
   readonly standing: () => Promise<Standing>;
+  /** Bits per second of the picture at full size. */
   readonly videoBps?: number;
   readonly maxFps?: number;
 }
@@ -46,6 +49,8 @@ const FAREWELL_TIMEOUT_MS = 3_000;
 const DISCONNECT_GRACE_MS = 2_500;
 const STATS_EVERY_MS = 1_000;
 const AUDIO_BPS = 96_000;
+const VIDEO_BPS = 2_500_000;
+const MAX_FPS = 30;
 
 interface Session {
   readonly peer: RTCPeerConnection;
@@ -62,6 +67,8 @@ export class WhipPublisher {
   private videoTrack: MediaStreamTrack | null = null;
   private audioTrack: MediaStreamTrack | null = null;
   private attempt = 0;
+  // Until a browser turns out not to get from several encodings back to one.
+  private layers = true;
   // The server had already dropped our session when we lost it, so what is live there now is not ours.
   private dropped = false;
   // Each start and stop is a new run; whatever finishes late belongs to an older one and is dropped.
@@ -77,6 +84,14 @@ export class WhipPublisher {
 
   get current(): PublishState {
     return this.state;
+  }
+
+  private get videoBps(): number {
+    return this.options.videoBps ?? VIDEO_BPS;
+  }
+
+  private get maxFps(): number {
+    return this.options.maxFps ?? MAX_FPS;
   }
 
   /** Begins publishing these tracks; either may be null, and both can be changed later. */
@@ -191,11 +206,9 @@ export class WhipPublisher {
     const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     // One stream, so that receivers keep picture and sound together.
     const stream = new MediaStream();
-    const video = peer.addTransceiver(this.videoTrack ?? "video", {
-      direction: "sendonly",
-      streams: [stream],
-      sendEncodings: [{ maxBitrate: this.options.videoBps ?? 2_500_000, maxFramerate: this.options.maxFps ?? 30 }],
-    });
+    const whole = single(this.videoBps, this.maxFps);
+    const wanted = this.layers ? layered(this.videoBps, this.maxFps) : whole;
+    const video = addVideo(peer, this.videoTrack, stream, wanted, whole);
     const audio = peer.addTransceiver(this.audioTrack ?? "audio", {
       direction: "sendonly",
       streams: [stream],
@@ -203,6 +216,8 @@ export class WhipPublisher {
     });
     const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
     if (codecs.length > 0) video.setCodecPreferences(preferred(codecs));
+    offerExtensions(video, ofPublisher);
+    offerExtensions(audio, ofPublisher);
     return { peer, video: video.sender, audio: audio.sender, resource: null, etag: null, token };
   }
 
@@ -229,6 +244,7 @@ export class WhipPublisher {
     const servers = iceServersOf(response.headers.get("link"));
     if (servers.length > 0) peer.setConfiguration({ iceServers: servers, bundlePolicy: "max-bundle" });
     await peer.setRemoteDescription({ type: "answer", sdp: answer });
+    if (session.video.getParameters().encodings[0]?.rid !== undefined && !takesLayers(answer)) await this.widen(session.video);
     await this.limitVideo(session.video);
     if (peer.iceGatheringState !== "complete") {
       peer.addEventListener("icegatheringstatechange", () => {
@@ -250,6 +266,19 @@ export class WhipPublisher {
       await send(session.resource, { method: "PATCH", headers, body: sdpFragment(offer, lines, true) });
     } catch {
       // Late candidates only widen the choice of paths; those of the offer stand.
+    }
+  }
+
+  /** The server takes one encoding, and the browser kept the smallest: that becomes the whole picture. */
+  private async widen(sender: RTCRtpSender): Promise<void> {
+    const parameters = sender.getParameters();
+    parameters.encodings = widened(parameters.encodings, this.videoBps, this.maxFps);
+    try {
+      await sender.setParameters(parameters);
+    } catch (error) {
+      // Rather one more attempt, with one encoding from the start, than a show in a quarter of its size.
+      this.layers = false;
+      throw error;
     }
   }
 
@@ -282,7 +311,7 @@ export class WhipPublisher {
         if (this.session !== session || now === null) return;
         const reading = before === null ? null : readingOf(before, now);
         before = now;
-        if (reading !== null) this.events.onReading(reading, healthOf(reading, this.options.maxFps ?? 30));
+        if (reading !== null) this.events.onReading(reading, healthOf(reading, this.maxFps));
       });
     }, STATS_EVERY_MS);
     check();

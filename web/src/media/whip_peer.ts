@@ -2,7 +2,9 @@
 // Decides nothing and keeps nothing.
 
 import { ApiError, NETWORK, TIMEOUT, problemFrom, retryAfterSeconds } from "../api/errors.js";
+import type { Encoding } from "./whip_layers.js";
 import type { Sample } from "./whip_policy.js";
+import { sampleOf, type Entry } from "./whip_stats.js";
 
 const HTTP_TIMEOUT_MS = 10_000;
 const GATHER_LIMIT_MS = 600;
@@ -53,38 +55,19 @@ export function connected(peer: RTCPeerConnection): Promise<void> {
   });
 }
 
-/** The counters of the outgoing video; null while there are none. */
+/** The counters of the outgoing stream; null while there is no video. */
 export async function sample(peer: RTCPeerConnection): Promise<Sample | null> {
-  const report = await peer.getStats();
-  let result: Sample | null = null;
-  let audioBytes = 0;
-  let lost = 0;
-  let rttMs: number | null = null;
-  const codecs = new Map<string, string>();
-  report.forEach((entry: Record<string, unknown>) => {
-    const number = (key: string): number => (typeof entry[key] === "number" ? entry[key] : 0);
-    if (entry["type"] === "codec") codecs.set(String(entry["id"]), String(entry["mimeType"]).replace(/^video\//, ""));
-    if (entry["type"] === "remote-inbound-rtp" && entry["kind"] === "video") {
-      lost = number("packetsLost");
-      if (typeof entry["roundTripTime"] === "number") rttMs = entry["roundTripTime"] * 1000;
-    }
-    if (entry["type"] !== "outbound-rtp") return;
-    if (entry["kind"] === "audio") audioBytes = number("bytesSent");
-    if (entry["kind"] !== "video") return;
-    result = {
-      atMs: number("timestamp"),
-      bytes: number("bytesSent"),
-      frames: number("framesSent"),
-      packets: number("packetsSent"),
-      lost: 0,
-      rttMs: null,
-      width: number("frameWidth"),
-      height: number("frameHeight"),
-      limited: typeof entry["qualityLimitationReason"] === "string" ? entry["qualityLimitationReason"] : "none",
-      codec: String(entry["codecId"] ?? ""),
-    };
-  });
-  const found = result as Sample | null;
-  if (found === null) return null;
-  return { ...found, bytes: found.bytes + audioBytes, lost, rttMs, codec: codecs.get(found.codec) ?? "" };
+  const entries: Entry[] = [];
+  (await peer.getStats()).forEach((entry: Entry) => entries.push(entry));
+  return sampleOf(entries);
+}
+
+/** Adds the picture in several sizes, or in one where the browser cannot. */
+export function addVideo(peer: RTCPeerConnection, track: MediaStreamTrack | null, stream: MediaStream, encodings: Encoding[], fallback: Encoding[]): RTCRtpTransceiver {
+  const add = (sendEncodings: Encoding[]): RTCRtpTransceiver => peer.addTransceiver(track ?? "video", { direction: "sendonly", streams: [stream], sendEncodings });
+  try {
+    return add(encodings);
+  } catch {
+    return add(fallback);
+  }
 }

@@ -1,0 +1,48 @@
+"""Pages of a Chromium that publish and watch by peer.js; knows the page's functions, not what a test wants of them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext, Page
+
+from tests.support.whip_server import KEY, WhipServer
+
+SCRIPT = (Path(__file__).parent / "peer.js").read_text()
+PAGE = "<!doctype html><video muted autoplay playsinline></video>"
+LIMIT_S = 40.0
+
+
+async def open_peer(context: BrowserContext, server: WhipServer) -> Page:
+    page = await context.new_page()
+    await page.goto(f"{server.url}/page")
+    await page.evaluate(SCRIPT)
+    return page
+
+
+async def publish(page: Page, room: str = "demo", **options: Any) -> None:
+    """Options as in peer.js: codec, encodings, painted, port."""
+    status = await page.evaluate("([room, key, options]) => peer.publish(room, key, options)", [room, KEY, options])
+    assert status == 201, status
+
+
+async def watch(page: Page, room: str = "demo", port: int | None = None, only: str | None = None) -> None:
+    status = await page.evaluate("([room, port, only]) => peer.watch(room, port, only)", [room, port, only])
+    assert status == 201, status
+
+
+async def inbound(page: Page) -> dict[str, Any]:
+    return await page.evaluate("() => peer.inbound()")
+
+
+async def outbound(page: Page) -> list[dict[str, Any]]:
+    return await page.evaluate("() => peer.outbound()")
+
+
+async def more_frames(page: Page, count: int = 20) -> dict[str, Any]:
+    """Wait until so many more frames were shown, and tell the receiver's statistics."""
+    async with asyncio.timeout(LIMIT_S):
+        await page.evaluate("count => peer.shown(count)", count)
+        return await inbound(page)
