@@ -73,6 +73,7 @@ _TICK_S = 0.05
 _EXPIRE_S = 0.25
 _STANDSTILL_S = 1.0  # a tick later than this means that the whole process stood still
 _MAX_SESSIONS = 2000
+_HOLD_S = 0.008
 _MAX_PENDING = 200  # each handshake costs about 10 ms of this loop
 
 
@@ -392,7 +393,7 @@ class AiortcEngine:
 
     def _schedule_flush(self) -> None:
         if self._loop is not None:
-            self._loop.call_later(self.config.hold_s, self.plane.flush_held)
+            self._loop.call_later(self.config.hold_s or _HOLD_S, self.plane.flush_held)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()

@@ -44,8 +44,8 @@ class EngineConfig:
     """How long viewers are kept while the publisher is away."""
     keyframe_interval_s: float = 0.5
     ring_packets: int = 1024
-    hold_s: float = 0.008
-    """Longest wait for the rest of a video frame before its packets are sent on."""
+    hold_s: float = 0.0
+    """Longest wait for the rest of a video frame before its packets are sent on. 0: what suits the engine."""
     nack_packets_per_s: float = 400.0
     """Retransmissions one viewer may cause, with a burst of the same size."""
     publisher_packets_per_s: float = 6000.0

@@ -58,6 +58,8 @@ log = logging.getLogger(__name__)
 
 MAX_SESSIONS: Final = 20_000
 MAX_PENDING: Final = 4000
+# A browser's pacer spreads a frame over most of its interval; a frame sent in parts costs a send for each.
+HOLD_S: Final = 0.02
 MAX_JOBS: Final = 256
 """Batches that may wait in one thread (`max_jobs` of crate sfu)."""
 _REPORT_S: Final = 1.0
@@ -125,7 +127,7 @@ class NativeEngine:
             resume_s=config.resume_s,
             keyframe_interval_s=config.keyframe_interval_s,
             ring_packets=config.ring_packets,
-            hold_s=0.0 if self._manual else config.hold_s,
+            hold_s=0.0 if self._manual else config.hold_s or HOLD_S,
             nack_packets_per_s=config.nack_packets_per_s,
             publisher_packets_per_s=config.publisher_packets_per_s,
         )

@@ -21,7 +21,19 @@ window.peer = {
       }
       this.offerExtensions(transceiver);
     }
-    return this.post(`/whip/${room}`);
+    const status = await this.post(`/whip/${room}`);
+    if (painted && status === 201) await this.keepResolution();
+    return status;
+  },
+
+  // Or Chromium makes the pictures smaller, and fewer, when the confetti costs it more bits than it has.
+  async keepResolution() {
+    for (const sender of this.pc.getSenders()) {
+      const parameters = sender.getParameters();
+      if (sender.track.kind === "video") {
+        await sender.setParameters({ ...parameters, degradationPreference: "maintain-resolution" });
+      }
+    }
   },
 
   // `port`: reach the server through a relay on that port. `only`: "tcp" leaves no other candidate of the server's.
@@ -162,8 +174,11 @@ window.peer = {
       draw.fillRect(0, 0, width / 2, height);
       draw.fillStyle = "rgb(40,40,200)";
       draw.fillRect(width / 2, 0, width / 2, height);
-      draw.fillStyle = "rgb(230,230,230)";
-      draw.fillRect(((number * 7) % (width / 4)) + (3 * width) / 8, height / 2, width / 16, height / 8);
+      // A band of confetti, so that a large picture takes more bits than a small one.
+      for (let at = 0; at < 150; at++) {
+        draw.fillStyle = `hsl(${Math.random() * 360},80%,50%)`;
+        draw.fillRect(Math.random() * width, height * (0.4 + Math.random() * 0.25), 12, 12);
+      }
       for (let bit = 0; bit < 16; bit++) {
         draw.fillStyle = (number >> bit) & 1 ? "white" : "black";
         draw.fillRect((bit * width) / 16, (height * 3) / 4, width / 16, height / 4);
@@ -186,6 +201,10 @@ window.peer = {
     const each = (now) => {
       draw.drawImage(video, 0, 0, 160, 90);
       const at = (x, y) => [...draw.getImageData(x, y, 1, 1).data.slice(0, 3)];
+      if (draw.getImageData(30, 20, 1, 1).data[3] === 0) {
+        video.requestVideoFrameCallback(each); // nothing was drawn: the element has no picture yet
+        return;
+      }
       const [left, right] = [at(30, 20), at(130, 20)];
       if (!near(left, [200, 40, 40]) || !near(right, [40, 40, 200])) facts.wrong.push([left, right]);
       let number = 0;

@@ -240,8 +240,10 @@ impl World {
         rtc.add_local_candidate(Candidate::host(addr, "udp").unwrap());
         let direction = if role == Role::Publisher { Direction::SendOnly } else { Direction::RecvOnly };
         let mut change = rtc.sdp_api();
-        let mids =
-            media.iter().map(|(kind, simulcast)| change.add_media(*kind, direction, None, None, simulcast.clone())).collect();
+        let mids = media
+            .iter()
+            .map(|(kind, simulcast)| change.add_media(*kind, direction, None, None, simulcast.clone()))
+            .collect();
         let (offer, pending): (SdpOffer, _) = change.apply().unwrap();
         let offer = offer.to_sdp_string();
         let (session, sections) = split(&offer);
@@ -362,7 +364,11 @@ impl World {
 }
 
 fn only(codec: Codec) -> RtcConfig {
-    RtcConfig::new().clear_codecs().enable_opus(true, false).enable_vp8(codec == Codec::Vp8).enable_h264(codec == Codec::H264)
+    RtcConfig::new()
+        .clear_codecs()
+        .enable_opus(true, false)
+        .enable_vp8(codec == Codec::Vp8)
+        .enable_h264(codec == Codec::H264)
 }
 
 /// A frame that says which it is; of VP8 the first bit tells a keyframe, of H.264 the NAL units do.
@@ -372,11 +378,9 @@ fn frame(codec: Codec, key: bool, number: u32, encoding: usize) -> Vec<u8> {
     body.resize(BYTES[encoding], 0x55);
     match codec {
         Codec::Vp8 => [vec![0x10 | u8::from(!key)], body].concat(),
-        _ if key => [
-            &[0, 0, 0, 1, 0x67, 0x42, 0xE0, 0x1F, 0, 0, 0, 1, 0x68, 0xCE, 0, 0, 0, 1, 0x65, 0x88][..],
-            &body,
-        ]
-        .concat(),
+        _ if key => {
+            [&[0, 0, 0, 1, 0x67, 0x42, 0xE0, 0x1F, 0, 0, 0, 1, 0x68, 0xCE, 0, 0, 0, 1, 0x65, 0x88][..], &body].concat()
+        }
         _ => [&[0, 0, 0, 1, 0x41, 0x9A][..], &body].concat(),
     }
 }

@@ -220,7 +220,7 @@ impl Default for Config {
             resume: Span::secs(30),
             keyframe_interval: Span::millis(500),
             ring_packets: 1024,
-            hold: Span::millis(8),
+            hold: Span::millis(20),
             nack_packets_per_s: 400.0,
             publisher_packets_per_s: 6000.0,
             viewer_packets_per_s: 2000.0,

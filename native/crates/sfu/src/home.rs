@@ -227,8 +227,10 @@ impl Track {
     pub fn ready(&self, at: u8, hold: Span, now: Time) -> bool {
         let Some(encoding) = self.encodings.get(usize::from(at)) else { return false };
         let Some(newest) = encoding.batch.last() else { return false };
+        let before = encoding.batch.len().checked_sub(2).and_then(|at| encoding.batch.get(at));
         self.kind == Kind::Audio
             || newest.marker
+            || before.is_some_and(|before| before.timestamp != newest.timestamp) // the marker was lost
             || encoding.batch.len() >= BATCH_PACKETS
             || now.since(encoding.batch_since) >= hold
     }

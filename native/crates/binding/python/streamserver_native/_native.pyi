@@ -62,6 +62,8 @@ class Core:
         self, shard: int | None, number: int, home: int, audio: _Slot, video: _Slot, cname: str
     ) -> None:
         """Make a room known to a shard, or to all of them; nothing happens where it is known."""
+    def forget_room(self, number: int) -> None:
+        """Call when a room is gone for good: its time line is kept until then."""
     def add_peer(
         self,
         shard: int,

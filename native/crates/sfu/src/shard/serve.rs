@@ -441,15 +441,16 @@ impl Shard {
             if wanted[0] {
                 stage.broken = false;
             }
+            // Also without a choice: somebody who was held must be let go.
+            let mut due = stage.rungs.len() > 1;
             for key in &stage.tracks[1].members {
-                if let Some(viewer) = self.peers.get(*key).and_then(Peer::viewing)
-                    && viewer.streams[1].wants_keyframe()
-                {
+                let Some(viewer) = self.peers.get(*key).and_then(Peer::viewing) else { continue };
+                due |= viewer.streams[1].held;
+                if viewer.streams[1].wants_keyframe() {
                     let at = usize::from(viewer.streams[1].target.encoding);
                     wanted[at.min(wanted.len() - 1)] = true;
                 }
             }
-            let due = stage.rungs.len() > 1;
             for (encoding, wanted) in wanted.iter().enumerate() {
                 if *wanted {
                     self.tell_home(room, Message::WantKeyframe { room, encoding: encoding as u8 }, now, tx);

@@ -25,7 +25,8 @@ fn write(target: &str, name: &str, bytes: &[u8]) {
 fn payloads(codec: Codec) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut rng = Rng::new(5);
     let mut all = Vec::new();
-    for (reference, index, temporal, spatial) in [(9, 0, 0, 0), (9, 1, 0, 0), (9, 2, 0, 0), (8, 0, 1, 1), (8, 2, 2, 2)] {
+    for (reference, index, temporal, spatial) in [(9, 0, 0, 0), (9, 1, 0, 0), (9, 2, 0, 0), (8, 0, 1, 1), (8, 2, 2, 2)]
+    {
         let info = Info {
             publisher: 1,
             encoding: 0,

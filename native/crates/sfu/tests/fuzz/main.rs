@@ -44,9 +44,9 @@ fn inputs(target: &str) -> Vec<Vec<u8>> {
 
 fn keep(target: &str, input: &[u8], why: &str) -> String {
     let folder = directory("crashes", target);
-    let name = input.iter().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
-    });
+    let name = input
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
     let path = folder.join(format!("{name:016x}"));
     // Printing it is what counts; a file is for convenience.
     let _ = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, input));

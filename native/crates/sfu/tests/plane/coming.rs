@@ -244,3 +244,76 @@ fn a_restart_is_followed() {
         assert_eq!(world.dropped(sfu::counters::Drop::Stun), before + 1);
     }
 }
+
+/// A pull from another node: we check, and we open the handshake.
+#[test]
+fn a_publisher_that_is_dialled_is_served_too() {
+    for (seed, late) in [(1, false), (2, true), (3, false), (4, true)] {
+        let mut world = World::new(seed, 2, Config::default());
+        let room = world.room(1);
+        let publisher = world.dial(room, Media::new(Codec::H264), late);
+        if seed > 2 {
+            (world.clients[publisher].up, world.clients[publisher].down) = (Link::lossy(0.1), Link::lossy(0.1));
+        }
+        let viewer = world.watch(room, 0, Watching::new());
+        world.run(Span::secs(6));
+        let checks = world.clients[publisher].checks_answered;
+        assert!((1..20).contains(&checks), "{checks} checks");
+        world.run(Span::secs(20));
+        checks::no_faults(&world);
+        checks::events_make_sense(&world);
+        assert!(world.ended(publisher).is_none(), "consent is kept");
+        let to = Time(world.now.0 - 300_000);
+        checks::frames_came(&mut world, publisher, viewer, Time::from_millis(4000), to, 0);
+        world.clients[publisher].silent = true;
+        world.run(Span::secs(60));
+        assert_eq!(world.ended(publisher).map(|(_, reason)| reason), Some(Reason::Lost));
+        nothing_is_left(&world);
+    }
+}
+
+/// A joiner has a picture soon, whenever it comes.
+#[test]
+fn the_first_picture_comes_within_half_a_second() {
+    let mut world = World::new(11, 2, Config::default());
+    let room = world.room(0);
+    world.publish(room, Media::new(Codec::Vp8));
+    world.run(Span::secs(1));
+    let mut waits = Vec::new();
+    for round in 0..60u64 {
+        let viewer = world.watch(room, (round % 2) as u8, Watching::new());
+        let pause = Span(world.rng.below(300_000));
+        world.run(pause);
+        waits.push(viewer);
+    }
+    world.run(Span::secs(2));
+    for viewer in waits {
+        let connected = world.clients[viewer].connected_at.unwrap();
+        let first = checks::frames(&world.clients[viewer].sink().tracks[1])[0].clone();
+        assert!(first.decoded && first.number == first.reference);
+        let wait = world.clients[viewer].sink().tracks[1].got[&first.last].at.since(connected);
+        // Of the publisher it takes a round trip, and a picture.
+        assert!(wait < Span::millis(500 + 60), "viewer {viewer} waited for {wait:?}");
+    }
+}
+
+/// Time that the process did not have is nobody's fault.
+#[test]
+fn a_pause_of_the_process_ends_nobody() {
+    let mut world = World::new(12, 2, Config::default());
+    let room = world.room(0);
+    let publisher = world.publish(room, Media::new(Codec::Vp8));
+    let viewer = world.watch(room, 1, Watching::new());
+    world.run(Span::secs(2));
+    world.now = world.now + Span::secs(40);
+    for shard in 0..2 {
+        world.command(shard, sfu::api::Command::Forgive(Span::secs(40)));
+    }
+    // what the clients sent meanwhile is lost with the rest
+    world.clients[publisher].source().skip_to(world.now);
+    world.run(Span::secs(3));
+    assert!(world.ended(publisher).is_none() && world.ended(viewer).is_none());
+    checks::no_faults(&world);
+    let (from, to) = (Time(world.now.0 - 1_500_000), Time(world.now.0 - 300_000));
+    checks::frames_came(&mut world, publisher, viewer, from, to, 0);
+}

@@ -57,7 +57,12 @@ fn the_layer_follows_the_bandwidth() {
             checks::viewer_is_served(&mut world, viewer, healed, false);
             checks::frames_came(&mut world, publisher, viewer, healed, to, 0);
             checks::time_goes_on(&world.clients[viewer].sink().tracks[1], Time(0), "viewer");
-            checks::one_time_line(&world.clients[viewer].sink().tracks[1], publisher, Time::from_millis(2500), "viewer");
+            checks::one_time_line(
+                &world.clients[viewer].sink().tracks[1],
+                publisher,
+                Time::from_millis(2500),
+                "viewer",
+            );
         }
         // Nobody else noticed.
         assert_eq!(encoding_at(&mut world, other), 2);

@@ -4,6 +4,7 @@
 mod support;
 
 mod basics;
+mod chaos;
 mod coming;
 mod hostile;
 mod layers;

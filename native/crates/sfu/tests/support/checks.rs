@@ -28,12 +28,20 @@ pub struct Frame {
     pub decoded: bool,
 }
 
+/// Publisher, encoding, spatial layer, number.
+pub type FrameId = (u16, u8, u8, u32);
+
 /// Frames in the order of their numbers, decoded as far as they can be.
 pub fn frames(track: &Track) -> Vec<Frame> {
+    decode(track, 0, &mut BTreeSet::new())
+}
+
+/// The same from a number on, given what was decoded before.
+pub fn decode(track: &Track, from: u64, decoded: &mut BTreeSet<FrameId>) -> Vec<Frame> {
     let mut frames: BTreeMap<u64, Frame> = BTreeMap::new();
     let mut begun: HashMap<(u16, u8, u8, u32), u64> = HashMap::new();
     let mut parts: HashMap<u64, BTreeSet<u16>> = HashMap::new();
-    for (index, got) in &track.got {
+    for (index, got) in track.got.range(from..) {
         let info = &got.info;
         let key = (info.publisher, info.encoding, info.spatial, info.frame);
         let first = *begun.entry(key).or_insert(*index);
@@ -44,14 +52,14 @@ pub fn frames(track: &Track) -> Vec<Frame> {
         frame.complete = complete;
     }
     let mut frames: Vec<Frame> = frames.into_values().collect();
-    let mut decoded: BTreeSet<(u16, u8, u8, u32)> = BTreeSet::new();
     for frame in &mut frames {
         let own = (frame.publisher, frame.encoding, frame.spatial, frame.number);
         let reference = (frame.publisher, frame.encoding, frame.spatial, frame.reference);
-        let below = frame.spatial == 0
-            || decoded.contains(&(frame.publisher, frame.encoding, frame.spatial - 1, frame.number));
+        let below =
+            frame.spatial == 0 || decoded.contains(&(frame.publisher, frame.encoding, frame.spatial - 1, frame.number));
         let alone = frame.reference == frame.number;
-        frame.decoded = frame.complete && below && (alone || decoded.contains(&reference));
+        let known = decoded.contains(&own); // its beginning may be before `from`
+        frame.decoded = known || frame.complete && below && (alone || decoded.contains(&reference));
         if frame.decoded {
             decoded.insert(own);
         }
@@ -245,7 +253,13 @@ pub fn pictures_are_continuous(sink: &Sink, since: Time, thinned: bool, who: &st
         let step = new.wrapping_sub(old) & mask;
         let same = (a.publisher, a.encoding, a.number) == (b.publisher, b.encoding, b.number);
         let exact = a.codec == Codec::Vp8 || !thinned;
-        let right = if same { step == 0 } else if exact { step == 1 } else { (1..=8).contains(&step) };
+        let right = if same {
+            step == 0
+        } else if exact {
+            step == 1
+        } else {
+            (1..=8).contains(&step)
+        };
         assert!(right, "{who}: picture {old} is followed by {new}: {a:?} {b:?}");
         if let (Some(old), Some(new)) = (a.tl0, b.tl0) {
             let step = new.wrapping_sub(old);

@@ -90,12 +90,18 @@ pub fn write(codec: Codec, info: &Info, numbers: Numbers, place: Place, bytes: u
     let mut out = Vec::with_capacity(bytes + 64);
     match codec {
         Codec::Opus => out.push(0x78),
-        Codec::H264 => h264(&mut out, info.is_key(), first, last, info.index),
+        Codec::H264 => h264(&mut out, info, first, last),
         Codec::Vp8 => {
             out.extend_from_slice(&[0x80 | u8::from(first) << 4, 0xE0]);
             out.extend_from_slice(&(numbers.picture | 0x8000).to_be_bytes());
             out.extend_from_slice(&[numbers.tl0, place.temporal << 6 | u8::from(place.sync) << 5]);
             out.push(u8::from(!info.is_key()));
+            if first && info.is_key() {
+                let (width, height) = size(info.encoding);
+                out.extend_from_slice(&[0, 0, 0x9D, 0x01, 0x2A]);
+                out.extend_from_slice(&(width as u16).to_le_bytes());
+                out.extend_from_slice(&(height as u16).to_le_bytes());
+            }
         }
         Codec::Vp9 => {
             let inter = !info.is_key();
@@ -108,13 +114,22 @@ pub fn write(codec: Codec, info: &Info, numbers: Numbers, place: Place, bytes: u
             out.push(place.temporal << 5 | u8::from(place.sync) << 4 | place.spatial << 1 | depends);
             out.push(numbers.tl0);
             if structure {
-                out.push((place.spatial_layers.max(1) - 1) << 5);
+                let layers = place.spatial_layers.max(1);
+                out.push((layers - 1) << 5 | 0x10);
+                for layer in 0..layers {
+                    let (width, height) = size(info.encoding + layer);
+                    out.extend_from_slice(&(width as u16).to_be_bytes());
+                    out.extend_from_slice(&(height as u16).to_be_bytes());
+                }
             }
         }
         Codec::Av1 => {
             let new = info.is_key() && first;
             out.push(u8::from(!first) << 7 | u8::from(!last) << 6 | 0x10 | u8::from(new) << 3);
             out.push(if new { 0x08 } else { 0x30 });
+            if new {
+                out.extend_from_slice(&sequence_header(size(info.encoding)));
+            }
         }
     }
     let filler = bytes.saturating_sub(out.len() + INFO_BYTES);
@@ -125,17 +140,42 @@ pub fn write(codec: Codec, info: &Info, numbers: Numbers, place: Place, bytes: u
     out
 }
 
-fn h264(out: &mut Vec<u8>, key: bool, first: bool, last: bool, index: u16) {
-    if key && first {
+/// Each encoding is twice as wide as the one below.
+fn size(encoding: u8) -> (u32, u32) {
+    (320 << encoding, 192 << encoding)
+}
+
+fn h264(out: &mut Vec<u8>, info: &Info, first: bool, last: bool) {
+    if info.is_key() && first {
         out.extend_from_slice(&[0x67, 0x42, 0xE0, 0x1F]); // a parameter set of its own
-    } else if key {
+        let (width, height) = size(info.encoding);
+        let mut bits = Bits::default();
+        [0, 0, 2, 1].iter().for_each(|value| bits.golomb(*value));
+        bits.put(0, 1);
+        bits.golomb(width / 16 - 1);
+        bits.golomb(height / 16 - 1);
+        bits.put(0b1100, 4); // whole frames
+        out.extend_from_slice(&bits.bytes);
+    } else if info.is_key() {
         // the IDR begins in the second packet
-        out.extend_from_slice(&[0x7C, u8::from(index == 1) << 7 | u8::from(last) << 6 | 0x05, 0x88]);
+        out.extend_from_slice(&[0x7C, u8::from(info.index == 1) << 7 | u8::from(last) << 6 | 0x05, 0x88]);
     } else if first && last {
         out.extend_from_slice(&[0x41, 0x9A]);
     } else {
         out.extend_from_slice(&[0x5C, u8::from(first) << 7 | u8::from(last) << 6 | 0x01, 0x9A]);
     }
+}
+
+/// As far as the size (AV1 specification, 5.5.1).
+fn sequence_header((width, height): (u32, u32)) -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.put(0, 3 + 1 + 1 + 1 + 1 + 5 + 12); // one operating point
+    bits.put(4, 5);
+    bits.put(15, 4);
+    bits.put(15, 4);
+    bits.put(width - 1, 16);
+    bits.put(height - 1, 16);
+    bits.bytes
 }
 
 #[derive(Default)]
@@ -145,6 +185,13 @@ struct Bits {
 }
 
 impl Bits {
+    /// Exp-Golomb code (H.264, 9.1).
+    fn golomb(&mut self, value: u32) {
+        let bits = u32::BITS - (value + 1).leading_zeros();
+        self.put(0, bits - 1);
+        self.put(value + 1, bits);
+    }
+
     fn put(&mut self, value: u32, bits: u32) {
         for bit in (0..bits).rev() {
             if self.count % 8 == 0 {
@@ -162,24 +209,15 @@ fn templates(temporal_layers: u8) -> &'static [(u8, u32, &'static [u32])] {
     match temporal_layers {
         0 | 1 => &[(0, 0, &[2]), (0, 1, &[2])],
         2 => &[(0, 0, &[2, 2]), (0, 2, &[2, 2]), (1, 1, &[0, 1])],
-        _ => &[
-            (0, 0, &[2, 2, 2]),
-            (0, 4, &[2, 2, 2]),
-            (1, 2, &[0, 1, 2]),
-            (2, 1, &[0, 0, 1]),
-            (2, 1, &[0, 0, 1]),
-        ],
+        _ => &[(0, 0, &[2, 2, 2]), (0, 4, &[2, 2, 2]), (1, 2, &[0, 1, 2]), (2, 1, &[0, 0, 1]), (2, 1, &[0, 0, 1])],
     }
 }
 
 /// The dependency descriptor of a packet (AV1 RTP, appendix A): with a template structure on keyframes.
 pub fn descriptor(info: &Info, frame_number: u16, place: Place, structure_offset: u8) -> Vec<u8> {
     let known = templates(place.temporal_layers);
-    let template = if info.is_key() {
-        0
-    } else {
-        known.iter().position(|t| t.0 == place.temporal && t.1 > 0).unwrap_or(1)
-    };
+    let template =
+        if info.is_key() { 0 } else { known.iter().position(|t| t.0 == place.temporal && t.1 > 0).unwrap_or(1) };
     let (first, last) = (info.index == 0, info.index + 1 == info.count);
     let mut bits = Bits::default();
     bits.put(u32::from(first), 1);

@@ -225,6 +225,11 @@ impl Source {
         self.next_report = now + Span(self.rng.between(300_000, 1_000_000));
     }
 
+    /// Nothing is captured before then.
+    pub fn skip_to(&mut self, now: Time) {
+        (self.next_video, self.next_audio) = (self.next_video.max(now), self.next_audio.max(now));
+    }
+
     pub fn next(&self) -> Time {
         if self.stopped {
             return Time(u64::MAX);

@@ -1,6 +1,6 @@
 //! A viewer: takes what it gets apart, asks for what is missing, tells of arrivals, and keeps all of it for the checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sfu::api::{Codec, Extensions, Kind, PayloadType, Section, SlotSpec};
 use sfu::codec::{vp8, vp9};
@@ -11,6 +11,7 @@ use sfu::time::{Span, Time};
 use sfu::twcc;
 
 use super::Rng;
+use super::checks::{self, FrameId};
 use super::payload::Info;
 
 const ASK_EVERY: Span = Span::millis(60);
@@ -167,6 +168,7 @@ pub struct Sink {
     started: bool,
     next_pli: Time,
     broken: bool,
+    decoded: BTreeSet<FrameId>,
     next_report: Time,
     next_tick: Time,
     received: u64,
@@ -191,6 +193,7 @@ impl Sink {
             started: false,
             next_pli: Time(u64::MAX),
             broken: false,
+            decoded: BTreeSet::new(),
             next_report: Time(u64::MAX),
             next_tick: Time(u64::MAX),
             received: 0,
@@ -273,6 +276,15 @@ impl Sink {
         note(track, at, got, self.watching.nack, self.keep, now, faults);
     }
 
+    /// A decoder would show nothing of the newest pictures.
+    fn is_stuck(&mut self, now: Time) -> bool {
+        let track = &self.tracks[1];
+        let frames = checks::decode(track, track.newest.unwrap_or(0).saturating_sub(600), &mut self.decoded);
+        let settled =
+            |frame: &&checks::Frame| track.got.get(&frame.first).is_some_and(|got| now.since(got.at).0 > 400_000);
+        frames.iter().rev().find(settled).is_some_and(|frame| !frame.decoded)
+    }
+
     pub fn control(&mut self, packet: &[u8], now: Time) {
         rtcp::read(packet, &mut |item| {
             if let Item::SenderReport { ssrc, ntp, timestamp } = item {
@@ -316,8 +328,13 @@ impl Sink {
                     rtcp::write_nack(&mut packet, ssrc, self.slots[1].ssrc, &ask);
                 }
             }
+            let due = now >= self.next_pli;
+            if due {
+                self.next_pli = now + Span::millis(250);
+                self.broken |= self.keep && self.is_stuck(now);
+            }
             let video = &self.tracks[1];
-            if self.watching.video && now >= self.next_pli && (video.newest.is_none() || self.broken) {
+            if self.watching.video && due && (video.newest.is_none() || self.broken) {
                 self.next_pli = now + Span::millis(500);
                 self.broken = false;
                 self.plis += 1;

@@ -172,14 +172,7 @@ impl World {
         }
     }
 
-    fn join(
-        &mut self,
-        room: RoomId,
-        shard: u8,
-        role: Role,
-        sections: Vec<sfu::api::Section>,
-        part: Part,
-    ) -> usize {
+    fn join(&mut self, room: RoomId, shard: u8, role: Role, sections: Vec<sfu::api::Section>, part: Part) -> usize {
         let peer = 1 + self.clients.len() as PeerId;
         let ice = self.credentials(shard);
         let identity = self.identities[1 + self.clients.len() % 2].clone();
@@ -214,6 +207,59 @@ impl World {
             dial: None::<Dial>,
         };
         self.command(shard, Command::AddPeer(Box::new(spec)));
+        self.clients.len() - 1
+    }
+
+    /// A publisher that the shard dials; `late`: its address is told only by `Candidates`.
+    pub fn dial(&mut self, room: RoomId, media: Media, late: bool) -> usize {
+        let id = self.clients.len() as u16;
+        let sections = media.sections();
+        let source = Source::new(id, media, self.rng.fork());
+        let shard = self.rooms[&room].home;
+        let (peer, ice, addr) = (1 + u64::from(id), self.credentials(shard), self.address());
+        let identity = self.identities[1].clone();
+        let (epoch, now, rng) = (self.epoch, self.now, self.rng.fork());
+        let part = Part::Publisher(Box::new(source));
+        let (server, active) = (self.server.clone(), false);
+        let begin = Begin {
+            peer,
+            room,
+            shard,
+            addr,
+            ice: ice.clone(),
+            identity: &identity,
+            server,
+            active,
+            epoch,
+            now,
+            part,
+            rng,
+        };
+        let mut client = Client::new(begin);
+        client.called = Some("password-of-the-called-one".to_owned());
+        self.clients.push(client);
+        self.by_address.insert(addr, self.clients.len() - 1);
+        let nowhere = SocketAddr::from(([10, 0, 0, 7], 9));
+        let spec = PeerSpec {
+            id: peer,
+            room,
+            role: Role::Publisher,
+            ufrag: ice.server_ufrag,
+            password: ice.server_password,
+            remote_ufrag: ice.local_ufrag,
+            fingerprints: vec![fingerprint(&identity)],
+            dtls_client: true,
+            sections,
+            dial: Some(Dial {
+                remote_password: "password-of-the-called-one".to_owned(),
+                candidates: if late { vec![nowhere] } else { vec![nowhere, addr] },
+            }),
+        };
+        self.command(shard, Command::AddPeer(Box::new(spec)));
+        if late {
+            self.run(Span::millis(300));
+            self.command(shard, Command::Candidates { peer, candidates: vec![addr] });
+        }
         self.clients.len() - 1
     }
 
@@ -307,8 +353,10 @@ impl World {
         match delivery {
             Delivery::Shard { from, mut bytes } => {
                 let route = Route { socket: 0, remote: from };
+                // As the network layer does: by ufrag, by route, and answers to checks by their transaction.
                 let named = stun::peek_ufrag(&bytes).and_then(|ufrag| shard_of(*ufrag.first()?));
-                let shard = named.or_else(|| self.owners.get(&route).copied()).unwrap_or(0);
+                let dialling = bytes.get(8).copied().filter(|_| bytes[0] == 1);
+                let shard = named.or_else(|| self.owners.get(&route).copied()).or(dialling).unwrap_or(0);
                 if usize::from(shard) < self.shards.len() {
                     self.with(shard, |shard, tx| shard.receive(route, &mut bytes, now, tx));
                 }
@@ -425,7 +473,12 @@ impl std::ops::Drop for World {
         for (at, client) in self.clients.iter().enumerate() {
             eprintln!(
                 "client {at}: {:?} since {:?}, up {}/{}, down {}/{}",
-                client.state, client.connected_at, client.up.lost, client.up.carried, client.down.lost, client.down.carried
+                client.state,
+                client.connected_at,
+                client.up.lost,
+                client.up.carried,
+                client.down.lost,
+                client.down.carried
             );
         }
         for (at, event) in self.events.iter().rev().take(12).rev() {
