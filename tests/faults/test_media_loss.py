@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -54,7 +55,8 @@ async def test_lost_packets_hardly_stop_the_picture(
         lost = host.lost()
         print(
             f"loss {percent} % both={both}: frozen {seen.frozen_s:.3f} s of {seen.seconds:.1f} "
-            f"(control {control.frozen_s:.3f}), {lost} lost, NACKs {seen.grew('nackCount')}, frames {len(seen.frames)}, "
+            f"(control {control.frozen_s:.3f}), {lost} lost, NACKs {seen.grew('nackCount')}, "
+            f"frames {len(seen.frames)}, "
             f"dropped {seen.grew('framesDropped')}, PLI {seen.grew('pliCount')}, hits {room.counter(HITS):.0f}"
         )
         assert lost > seconds * 100 * percent / 100 / 2, "hardly anything was lost: the test shows nothing"
@@ -72,7 +74,7 @@ async def test_the_picture_heals_when_a_storm_of_loss_ends(host: Host, chromium:
         await lossy.watches(90)
         frames = await lossy.frames(ended)
         # Healed: from here on for a second and more no gap that an eye would see.
-        gaps = [(b.at - a.at, b.at - ended) for a, b in zip(frames, frames[1:], strict=False)]
+        gaps = [(b.at - a.at, b.at - ended) for a, b in pairwise(frames)]
         healed = max((at for gap, at in gaps if gap > 0.2), default=frames[0].at - ended)
         print(
             f"loss 30 %: frozen {storm.frozen_s:.2f} s of {storm.seconds:.1f}, {len(storm.frames)} frames shown; "

@@ -116,11 +116,13 @@ class ClipPublisher(LightPeer):
         self.sent_again = 0
         self._task: asyncio.Task[None] | None = None
         self._encodings = [
-            _Encoding(size, secrets.randbits(31) + 1, secrets.randbits(16), offset=secrets.randbits(32)) for size in sizes
+            _Encoding(size, secrets.randbits(31) + 1, secrets.randbits(16), offset=secrets.randbits(32))
+            for size in sizes
         ]
         if len(sizes) == 1:
             self._encodings[0].ssrc = self.ssrcs["video"]
-        self._audio = _Encoding(Size("", 0, 0, 0), self.ssrcs["audio"], secrets.randbits(16), offset=secrets.randbits(32))
+        silent = Size("", 0, 0, 0)
+        self._audio = _Encoding(silent, self.ssrcs["audio"], secrets.randbits(16), offset=secrets.randbits(32))
 
     @property
     def offer(self) -> str:

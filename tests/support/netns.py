@@ -85,7 +85,8 @@ class Host:
             # Thousandths, so that half a percent can be said.
             text += (
                 f"table netdev {table} {{ chain incoming {{ type filter hook ingress device {device} priority 0;\n"
-                f"ip {which} {self.address} meta l4proto udp numgen random mod 1000 < {round(percent * 10)} counter drop\n"
+                f"ip {which} {self.address} meta l4proto udp "
+                f"numgen random mod 1000 < {round(percent * 10)} counter drop\n"
                 "}\n}\n"
             )
         where = ("ip", "netns", "exec", self.name) if far else ()

@@ -154,7 +154,8 @@ class Show:
 
     def dropped(self) -> dict[str, float]:
         """Dropped packets by reason."""
-        found = (re.fullmatch(r'media_dropped_packets_total\{reason="(.+)"\}', key) for key in self.engine.stats().counters)
+        counters = self.engine.stats().counters
+        found = (re.fullmatch(r'media_dropped_packets_total\{reason="(.+)"\}', key) for key in counters)
         return {match[1]: self.counter(match[0]) for match in found if match is not None}
 
     def moment(self) -> tuple[int, float]:

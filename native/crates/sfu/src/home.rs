@@ -26,6 +26,8 @@ const RECENT: usize = 2048;
 pub struct Arrival<'a> {
     pub ssrc: u32,
     pub seq: u16,
+    /// Came on the RTX stream: it never begins anything.
+    pub again: bool,
     pub timestamp: u32,
     pub marker: bool,
     pub codec: Codec,
@@ -153,7 +155,8 @@ impl Track {
     /// Take one packet of encoding `at`. When a batch is full or the frame ends, `flush` is due (`ready`).
     pub fn push(&mut self, at: u8, arrival: &Arrival<'_>, now: Time) -> Taken {
         let Some(encoding) = self.encodings.get_mut(usize::from(at)) else { return Taken::Twice };
-        if encoding.sequence.is_straggler(arrival.ssrc, now) {
+        let foreign = arrival.again && !encoding.sequence.is_near(arrival.ssrc, arrival.seq);
+        if foreign || encoding.sequence.is_straggler(arrival.ssrc, now) {
             return Taken::Twice;
         }
         let fresh = encoding.sequence.source != Some(arrival.ssrc) || self.codec != arrival.codec;

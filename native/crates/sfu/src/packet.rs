@@ -70,6 +70,9 @@ impl Ring {
     pub fn put(&mut self, batch: &Arc<Batch>) {
         let mask = self.slots.len() as u64 - 1;
         for (position, packet) in batch.packets.iter().enumerate() {
+            if packet.index + mask < self.newest {
+                continue; // so late that its place is a newer one's
+            }
             self.slots[(packet.index & mask) as usize] = Some((packet.index, position as u8, Arc::clone(batch)));
             self.newest = self.newest.max(packet.index);
         }

@@ -86,6 +86,11 @@ impl Sequence {
         }
     }
 
+    /// Of the current source, and within what reordering and retransmission explain.
+    pub fn is_near(&self, ssrc: u32, seq: u16) -> bool {
+        self.source == Some(ssrc) && seq_distance(seq, self.newest as u16).abs() <= MAX_DROPOUT
+    }
+
     /// Of the source that was replaced, and late.
     pub fn is_straggler(&self, ssrc: u32, now: Time) -> bool {
         self.source.is_some_and(|source| source != ssrc)

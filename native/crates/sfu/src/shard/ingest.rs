@@ -100,6 +100,7 @@ impl Shard {
         let arrival = Arrival {
             ssrc,
             seq,
+            again: incoming.retransmission,
             timestamp: view.timestamp,
             marker: view.marker,
             codec: incoming.codec,
@@ -108,11 +109,11 @@ impl Shard {
             descriptor: element(extensions.dependency_descriptor),
             orientation: element(extensions.video_orientation).and_then(|value| value.first().copied()),
         };
-        let early = self.arrive(room, kind, encoding, &arrival, now, tx) == Taken::Early;
+        let taken = self.arrive(room, kind, encoding, &arrival, now, tx);
         // What was not passed on is not received: behind the start of a keyframe it is asked for again.
         let mut new_gap = false;
         if kind == Kind::Video
-            && !early
+            && taken == Taken::Yes
             && let Some(source) =
                 self.peers.get_mut(key).and_then(Peer::publisher).and_then(|publisher| publisher.source_of(ssrc))
         {

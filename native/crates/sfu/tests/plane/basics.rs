@@ -1,6 +1,7 @@
 //! One publisher, some viewers, over a clean and over a bad network.
 
 use sfu::api::{Codec, Config, Event, Reason};
+use sfu::frames::{Assembler, Piece};
 use sfu::time::{Span, Time};
 
 use crate::support::checks;
@@ -103,5 +104,47 @@ fn all_that_ended_is_forgotten() {
     for counters in &world.counters {
         assert_eq!((counters.viewers.get(), counters.publishers.get(), counters.pending.get()), (0, 0, 0));
         assert_eq!((counters.waiting.get(), counters.live_rooms.get()), (0, 0));
+    }
+}
+
+/// Whoever records gets every frame, in order and whole, whoever watches.
+#[test]
+fn the_tap_has_every_frame() {
+    for (seed, codec) in (1..).zip(CODECS) {
+        let mut world = World::new(seed, 2, Config::default());
+        let room = world.room(1);
+        let publisher = world.publish(room, Media::new(codec));
+        world.command(1, sfu::api::Command::Tap { room, on: true });
+        (world.clients[publisher].up.loss, world.clients[publisher].up.reorder) = (0.03, 0.02);
+        world.run(Span::secs(5));
+        world.clients[publisher].up.heal();
+        world.run(Span::secs(1));
+        checks::no_faults(&world);
+        let mut assemblers = [Assembler::new(), Assembler::new()];
+        let mut frames: [Vec<(u32, bool, usize)>; 2] = Default::default();
+        for batch in &world.taps {
+            let kind = batch.kind as usize;
+            for packet in &batch.packets {
+                let piece = Piece {
+                    seq: packet.index,
+                    timestamp: packet.timestamp,
+                    marker: packet.marker,
+                    codec: batch.codec,
+                    payload: &packet.payload,
+                };
+                assemblers[kind].push(&piece, &mut |frame| {
+                    frames[kind].push((frame.timestamp, frame.keyframe, frame.data.len()));
+                });
+            }
+        }
+        let [audio, video] = frames;
+        assert!(audio.len() > 5 * 45, "{codec:?}: {} pieces of audio", audio.len());
+        assert!(video.len() > 5 * 29, "{codec:?}: {} frames", video.len());
+        assert!(video[0].1 && video.iter().all(|(.., bytes)| *bytes > 200));
+        assert!(video.windows(2).all(|pair| (pair[1].0.wrapping_sub(pair[0].0) as i32) > 0), "{codec:?}: order");
+        let before = world.taps.len();
+        world.command(1, sfu::api::Command::Tap { room, on: false });
+        world.run(Span::secs(1));
+        assert_eq!(world.taps.len(), before);
     }
 }

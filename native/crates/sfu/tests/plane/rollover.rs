@@ -99,3 +99,28 @@ fn no_number_is_missing_across_wraps() {
     let track = &world.clients[viewer].sink().tracks[1];
     assert!(track.got.len() > 2 << 16 && world.clients[viewer].sink().transport_seen > 2 << 16);
 }
+
+/// A publisher may send any old packet once more, and another time. No number is encrypted twice for a viewer: its
+/// opener would find a replay.
+#[test]
+fn no_number_is_used_twice_whatever_is_sent_again() {
+    let mut world = World::new(6, 1, Config::default());
+    let room = world.room(0);
+    let media = Media { fps: 100, packets: [10, 10, 10], bytes: 60, key_every: 100, ..Media::new(Codec::Vp8) };
+    let publisher = world.publish(room, media);
+    let viewer = world.watch(room, 0, Watching::new());
+    world.clients[publisher].up.loss = 0.02;
+    for _ in 0..1000 {
+        world.run(Span::millis(10));
+        let far = world.rng.below(4090) as u16;
+        let near = world.rng.below(100) as u16;
+        let stream = &world.clients[publisher].source().streams[1];
+        let (ssrc, newest) = (stream.ssrc, stream.seq as u16);
+        for back in [far, near, near, 2040 + near, 3000 - near] {
+            world.clients[publisher].source().ask_again(ssrc, newest.wrapping_sub(back));
+        }
+    }
+    checks::no_faults(&world);
+    assert!(world.dropped(sfu::counters::Drop::Twice) > 1000);
+    checks::order_is_kept(&world.clients[viewer].sink().tracks[1], false, "viewer");
+}

@@ -185,6 +185,13 @@ pub fn time_goes_on(track: &Track, since: Time, who: &str) {
     }
 }
 
+/// What came whole can be decoded: nothing is sent that refers to what was left out.
+pub fn all_decode(track: &Track, since: Time, who: &str) {
+    for frame in frames(track).iter().filter(|frame| track.got[&frame.first].at >= since) {
+        assert!(frame.decoded || !frame.complete, "{who}: {frame:?} needs what was not sent");
+    }
+}
+
 /// Every capture in the interval was decoded, in one encoding. `layer`: the highest temporal layer to be expected.
 pub fn frames_came(world: &mut World, publisher: usize, viewer: usize, from: Time, to: Time, layer: u8) {
     let expected: Vec<u64> = world.clients[publisher]
@@ -280,6 +287,9 @@ pub fn viewer_is_served(world: &mut World, viewer: usize, healed: Time, thinned:
     }
     numbers_are_whole(&sink.tracks[1], healed, &who);
     switches_are_clean(&sink.tracks[1], &who);
+    // The first picture may have overtaken the end of the handshake.
+    let joined = sink.tracks[1].got.values().map(|got| got.at).min().unwrap_or_default();
+    all_decode(&sink.tracks[1], healed.max(joined + Span::secs(2)), &who);
     time_goes_on(&sink.tracks[1], healed, &who);
     pictures_are_continuous(sink, healed, thinned, &who);
 }

@@ -1,5 +1,6 @@
 //! One peer at its own end: checks, handshake, keys; what it publishes or watches is its part.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -53,6 +54,8 @@ pub struct Client {
     pub consent: Span,
     pub rng: Rng,
     pub out: Vec<Vec<u8>>,
+    /// Numbers that packets came with: (SSRC, 48-bit index).
+    seen: BTreeSet<(u32, u64)>,
     /// What must not happen and did.
     pub faults: Vec<String>,
     pub checks_answered: u32,
@@ -107,6 +110,7 @@ impl Client {
             consent: Span::millis(2500),
             rng: begin.rng,
             out: Vec::new(),
+            seen: BTreeSet::new(),
             faults: Vec::new(),
             checks_answered: 0,
             goodbyes: 0,
@@ -300,9 +304,25 @@ impl Client {
         match opener.open_rtp(bytes) {
             Ok(opened) => match &mut self.part {
                 Part::Publisher(_) => self.faults.push("media to a publisher".to_owned()),
-                Part::Viewer(sink) => sink.media(&bytes[..opened.len], opened.index, now, &mut self.faults),
+                Part::Viewer(sink) => {
+                    if !self.seen.insert((ssrc, opened.index)) {
+                        self.faults.push(format!("number {} of {ssrc:08x} was opened twice", opened.index));
+                    }
+                    if !sink.keep && self.seen.len() > 100_000 {
+                        self.seen.clear();
+                    }
+                    sink.media(&bytes[..opened.len], opened.index, now, &mut self.faults);
+                }
             },
             Err(Reject::Replay) if copy => {}
+            Err(Reject::Replay) => {
+                // Too old for the window, or a number that was used twice: then under GCM the key is given away.
+                let newest = self.seen.range((ssrc, 0)..=(ssrc, u64::MAX)).next_back().map_or(0, |(_, at)| *at);
+                let index = sfu::rtp::unwrap_seq(u16::from_be_bytes([bytes[2], bytes[3]]), newest);
+                if self.seen.contains(&(ssrc, index)) {
+                    self.faults.push(format!("number {index} of {ssrc:08x} was used twice, {} ago", newest - index));
+                }
+            }
             Err(reject) => self.faults.push(format!("SRTP of {ssrc:08x}: {}", reject.as_str())),
         }
     }

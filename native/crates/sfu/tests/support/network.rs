@@ -87,7 +87,7 @@ impl Link {
             at = at.max(self.last);
             self.last = at;
         }
-        let copy = rng.chance(self.copies).then(|| at + Span(rng.below(50_000)));
+        let copy = rng.chance(self.copies).then(|| at + Span(rng.between(1, 50_000)));
         (Some(at), copy)
     }
 }

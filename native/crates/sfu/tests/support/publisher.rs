@@ -11,7 +11,8 @@ use sfu::time::{Span, Time};
 use super::Rng;
 use super::payload::{self, Info, Numbers, Place};
 
-const HISTORY: usize = 512;
+/// Packets kept to be sent again; more than any server would ask for.
+const HISTORY: usize = 4096;
 const VIDEO_PT: u8 = 96;
 const VIDEO_RTX: u8 = 97;
 const AUDIO_PT: u8 = 111;
@@ -400,6 +401,11 @@ impl Source {
         stream.seq += 1;
         stream.packets += 1;
         seal(sealer, packet, header, index, out);
+    }
+
+    /// As if the server had asked for it.
+    pub fn ask_again(&mut self, ssrc: u32, seq: u16) {
+        self.again.push((ssrc, seq));
     }
 
     /// One packet once more, on the RTX SSRC (RFC 4588).

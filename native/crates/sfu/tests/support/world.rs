@@ -12,6 +12,7 @@ use sfu::api::{
 use sfu::counters::{Counters, Drop};
 use sfu::dtls::Identity;
 use sfu::io::{MAX_SEGMENTS, MAX_TRAIN_BYTES, Route, Transmit};
+use sfu::packet::Batch;
 use sfu::shard::{Message, Shard};
 use sfu::stun;
 use sfu::time::{Span, Time};
@@ -64,6 +65,8 @@ pub struct World {
     /// Keep datagrams that came from clients, for attackers.
     pub recording: bool,
     pub recorded: Vec<(SocketAddr, Vec<u8>)>,
+    /// What was tapped.
+    pub taps: Vec<Arc<Batch>>,
     /// Between shards.
     pub message_delay: Span,
     pub identity: Identity,
@@ -107,6 +110,7 @@ impl World {
             rooms: HashMap::new(),
             recording: false,
             recorded: Vec::new(),
+            taps: Vec::new(),
             message_delay: Span(200),
             server: fingerprint(&identity),
             identity,
@@ -320,7 +324,7 @@ impl World {
         }
         self.events.extend(shard.events().map(|event| (now, event)));
         let messages: Vec<(u8, Message)> = shard.messages().collect();
-        shard.taps().for_each(std::mem::drop);
+        self.taps.extend(shard.taps());
         for (to, message) in messages {
             let due = now + Span(1 + self.rng.below(self.message_delay.0 + 1));
             // In order between two shards, as through a mailbox.
