@@ -105,6 +105,12 @@ class WhepPull:
             await self._http.close()
             raise
         self._keeper = asyncio.create_task(self._keep(first), name=f"media-pull-{self._room}")
+        try:
+            # A task that is cancelled before it began cleans nothing up.
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            await self.close()
+            raise
 
     async def _keep(self, answer: _Answer | None) -> None:
         loop = asyncio.get_running_loop()

@@ -147,6 +147,7 @@ class Harness:
         watcher.session = await self.engine.subscribe(ROOM, watcher.peer.offer)
         await watcher.peer.connect(watcher.session.answer_sdp)
         await self.until_live(watcher)
+        self.expire()  # an engine of several threads: each knows of it now
         return watcher
 
     async def advance(self, seconds: float, alive: Iterable[Watcher] = ()) -> None:

@@ -114,6 +114,8 @@ impl<M: Machine> Driver<M> {
 
     /// Gives everybody what the machine has for them.
     pub fn share(&mut self, shared: &Arc<Shared<M>>) {
+        // Before the messages: what they make other shards report comes after this.
+        self.publish(shared);
         self.routes(None);
         for (shard, message) in self.machine.messages() {
             let parcel = self.staged.get_mut(usize::from(shard)).filter(|_| shard != self.index);
@@ -129,7 +131,6 @@ impl<M: Machine> Driver<M> {
                 shared.wakers[shard].wake();
             }
         }
-        self.publish(shared);
         self.tap(shared);
     }
 

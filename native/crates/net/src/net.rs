@@ -25,7 +25,7 @@ use crate::worker::{Setup, Worker};
 /// Commands that may wait for one thread.
 pub const COMMANDS: usize = 65_536;
 /// Events that may wait for Python; beyond it the oldest are lost.
-pub const EVENTS: usize = 10_000;
+pub const EVENTS: usize = 1 << 17;
 /// Encoded frames that may wait for Python.
 pub const FRAMES: usize = 4096;
 /// Batches that may wait for the tap thread.

@@ -254,7 +254,9 @@ impl<M: Machine> Worker<M> {
         let count = self.receiver.receive(socket as u32, fd);
         if count > 0 {
             self.driver.counters.receive_batches.add(1);
-            // A peer's first check may be here already: it was told its answer after its order was given.
+            // Whoever sent these may have been moved to by an order or a notice that is on its way here: a peer sends
+            // its first check after its order was given, and its media after another thread has told whose it is.
+            self.take_parcels(now);
             self.take_orders(now);
         }
         let mut turn = Instant::now() + TURN;
@@ -299,6 +301,8 @@ impl<M: Machine> Worker<M> {
         let mut more = false;
         self.driver.guarded(now, |machine, tx| more = machine.flush(now, tx));
         self.more = more;
+        // First the notices: a peer answers what is sent now, and maybe at another thread's socket.
+        self.driver.share(&self.shared);
         self.driver.tx.udp.flush();
         for (number, socket) in self.sockets.iter().enumerate() {
             if self.driver.tx.udp.take_full(number)
