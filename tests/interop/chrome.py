@@ -42,7 +42,21 @@ async def outbound(page: Page) -> list[dict[str, Any]]:
 
 
 async def more_frames(page: Page, count: int = 20) -> dict[str, Any]:
-    """Wait until so many more frames were shown, and tell the receiver's statistics."""
+    """Wait until so many more frames were decoded, and tell the receiver's statistics."""
+    facts = await inbound(page)
+    wanted = facts.get("framesDecoded", 0) + count
     async with asyncio.timeout(LIMIT_S):
-        await page.evaluate("count => peer.shown(count)", count)
-        return await inbound(page)
+        while facts.get("framesDecoded", 0) < wanted:
+            await page.wait_for_timeout(50)  # the page's own clock: there is no event for a decoded frame
+            facts = await inbound(page)
+    return facts
+
+
+async def look(page: Page) -> None:
+    """From now on every picture of this page is looked at; `seen` tells what was seen. In front, or few are shown."""
+    await page.bring_to_front()
+    await page.evaluate("() => peer.look()")
+
+
+async def seen(page: Page) -> dict[str, Any]:
+    return await page.evaluate("() => peer.seen()")

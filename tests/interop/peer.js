@@ -114,11 +114,6 @@ window.peer = {
     return this.pc.localDescription.sdp.match(/a=ice-ufrag:(.*)/)[1].trim();
   },
 
-  async shown(count) {
-    const video = document.querySelector("video");
-    for (let i = 0; i < count; i++) await new Promise((next) => video.requestVideoFrameCallback(next));
-  },
-
   // Milliseconds from the POST to the first picture.
   async firstFrame() {
     const video = document.querySelector("video");
