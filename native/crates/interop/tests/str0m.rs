@@ -401,8 +401,8 @@ impl Publisher {
         while world.now < end {
             let (now, number) = (world.instant(), self.number);
             let asked = std::mem::take(&mut world.peers[self.at].keyframes);
-            for encoding in 0..self.encodings {
-                let rid = Rid::from(RIDS[encoding]);
+            for (encoding, rid) in RIDS.iter().enumerate().take(self.encodings) {
+                let rid = Rid::from(*rid);
                 let key = number == 0 || asked.iter().any(|asked| asked.is_none_or(|asked| asked == rid));
                 let time = MediaTime::new(u64::from(number) * 3000, Frequency::NINETY_KHZ);
                 let data = frame(self.codec, key, number, encoding);

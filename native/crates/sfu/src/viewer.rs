@@ -130,13 +130,16 @@ pub struct Stream {
     layered: bool,
     /// The path is jammed: nothing more is sent until what is on its way has drained.
     pub held: bool,
+    /// Numbers before this one are not sent again: a jam asks for them over and over, and they are the past.
+    floor: u64,
     /// Packets of the current encoding before this one are not for this viewer.
     start: u64,
     delta: i64,
     next_out: u64,
     /// Newest RTP time of a batch.
     newest_timestamp: u32,
-    lift: Option<Lift>,
+    /// The last two: a packet may be asked for again after another change.
+    lifts: [Option<Lift>; 2],
     newest_in: u64,
     thinned: bool,
     gaps: [Gap; GAPS],
@@ -173,11 +176,12 @@ impl Stream {
             flat: false,
             layered: false,
             held: false,
+            floor: 0,
             start: 0,
             delta: 0,
             next_out: u64::from(slot.first_seq),
             newest_timestamp: slot.first_timestamp,
-            lift: None,
+            lifts: [None; 2],
             newest_in: 0,
             thinned: false,
             gaps: [Gap::default(); GAPS],
@@ -202,6 +206,7 @@ impl Stream {
     /// Send nothing until released; then begin again with a keyframe.
     pub fn hold(&mut self) {
         self.held = true;
+        self.floor = self.next_out;
         self.current = NOTHING;
     }
 
@@ -242,7 +247,8 @@ impl Stream {
         let (from, above) = (keyframe.timestamp, self.newest_timestamp);
         let behind = self.current != NOTHING && above.wrapping_sub(from) as i32 >= 0;
         if behind {
-            self.lift = Some(Lift { encoding: batch.encoding, start: self.start, from, above });
+            let lift = Lift { encoding: batch.encoding, start: self.start, from, above };
+            self.lifts = [Some(lift), self.lifts[0]];
         }
         self.newest_timestamp = if behind { above.wrapping_add(1) } else { newest };
         self.delta = self.next_out.wrapping_sub(self.start) as i64;
@@ -269,10 +275,13 @@ impl Stream {
         }
         if !self.thinned {
             if self.target.spatial == u8::MAX && self.target.temporal == u8::MAX {
+                self.newest_in = self.newest_in.max(packet.index);
                 self.ids.sent(self.codec, &packet.facts);
                 return self.number(packet, self.delta);
             }
             self.thinned = true;
+            // What is still missing of the time before keeps its number.
+            self.note_gap(self.start, self.newest_in);
         }
         if packet.index <= self.newest_in {
             // Late: it has a number only if it was missing when the stream passed it.
@@ -281,9 +290,7 @@ impl Stream {
             return self.number(packet, gap.delta);
         }
         if packet.index > self.newest_in + 1 && self.newest_in >= self.start {
-            self.gaps[self.gap_at % GAPS] =
-                Gap { low: self.newest_in + 1, high: packet.index - 1, delta: self.delta };
-            self.gap_at = self.gap_at.wrapping_add(1);
+            self.note_gap(self.newest_in + 1, packet.index - 1);
         }
         self.newest_in = packet.index;
         self.adapt(&packet.facts);
@@ -294,6 +301,11 @@ impl Stream {
         }
         self.ids.sent(self.codec, &packet.facts);
         self.number(packet, self.delta)
+    }
+
+    fn note_gap(&mut self, low: u64, high: u64) {
+        self.gaps[self.gap_at % GAPS] = Gap { low, high, delta: self.delta };
+        self.gap_at = self.gap_at.wrapping_add(1);
     }
 
     /// Sub-layers change where the stream allows it: down at a picture's start, up at a keyframe or switching point.
@@ -356,9 +368,10 @@ impl Stream {
 
     /// RTP time of a packet of this encoding for this viewer, whether it is sent for the first time or again.
     pub fn timestamp(&self, encoding: u8, packet: &Packet) -> u32 {
-        match self.lift {
-            Some(lift) if lift.encoding == encoding && lift.start <= packet.index => lift.apply(packet.timestamp),
-            _ => packet.timestamp,
+        let covers = |lift: &&Lift| lift.encoding == encoding && lift.start <= packet.index;
+        match self.lifts.iter().flatten().find(covers) {
+            Some(lift) => lift.apply(packet.timestamp),
+            None => packet.timestamp,
         }
     }
 
@@ -375,7 +388,7 @@ impl Stream {
     pub fn origin(&self, seq: u16) -> Option<(u8, u64)> {
         let newest = self.next_out.checked_sub(1)?;
         let behind = u64::from((newest as u16).wrapping_sub(seq));
-        if behind >= HISTORY as u64 || behind > newest {
+        if behind >= HISTORY as u64 || behind > newest || newest - behind < self.floor {
             return None;
         }
         let packed = self.history[(newest - behind) as usize & (HISTORY - 1)];

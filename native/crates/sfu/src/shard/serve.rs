@@ -27,6 +27,8 @@ const MAX_NACKS: usize = 256;
 /// On a path that loses this much by itself, a packet that is asked for again is sent twice: a browser that knows no
 /// round trip asks anew only after 100 ms, and two of those in a row are a freeze.
 const LOSSY: f32 = 0.02;
+/// With a queue like this the loss may be the queue's.
+const QUEUED: Span = Span::millis(60);
 /// Packets of a probe.
 const MAX_PROBE: usize = 32;
 /// More of a jammed path's queue than this, and video waits for it to drain; below the other it goes on.
@@ -335,8 +337,9 @@ impl Shard {
             self.counters.rtx_hit.one();
             let ssrc = stage.slot(*kind).rtx_ssrc;
             send_rtx(peer, *kind, codec, packet, *seq, payload_type, ssrc, now, tx);
-            let lossy = |viewer: &mut Viewer| viewer.estimator.as_ref().is_some_and(|e| e.own_loss() >= LOSSY);
-            if peer.viewer().is_some_and(|viewer| lossy(viewer) && viewer.nacks.take(now)) {
+            let Some(viewer) = peer.viewer() else { return };
+            let lossy = viewer.estimator.as_ref().is_some_and(|e| e.own_loss() >= LOSSY && e.queue() < QUEUED);
+            if lossy && viewer.nacks.take(now) {
                 self.counters.rtx_repeated.one();
                 send_rtx(peer, *kind, codec, packet, *seq, payload_type, ssrc, now, tx);
             }

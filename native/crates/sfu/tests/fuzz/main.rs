@@ -53,8 +53,11 @@ fn keep(target: &str, input: &[u8], why: &str) -> String {
     format!("{target}: {why}: {}", hex(input))
 }
 
+/// The input that runs now, and since when; None at the end.
+type Running = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
+
 /// Tells of an input that never ends, which nothing else could.
-fn watch(target: &'static str, running: Arc<Mutex<Option<(Instant, Vec<u8>)>>>) {
+fn watch(target: &'static str, running: Running) {
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(Duration::from_secs(1));
@@ -75,7 +78,7 @@ fn fuzz(target: &'static str, run: fn(&[u8])) {
     let budget = Duration::from_secs(env("FUZZ_SECONDS", 2));
     let mut rng = Rng::new(env("FUZZ_SEED", 1));
     let corpus = inputs(target);
-    let running = Arc::new(Mutex::new(Some((Instant::now(), Vec::new()))));
+    let running: Running = Arc::new(Mutex::new(Some((Instant::now(), Vec::new()))));
     watch(target, Arc::clone(&running));
     let begun = Instant::now();
     let mut crashes: Vec<String> = Vec::new();

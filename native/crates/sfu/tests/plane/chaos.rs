@@ -8,6 +8,7 @@ use crate::support::checks;
 use crate::support::client::State;
 use crate::support::network::Link;
 use crate::support::publisher::Media;
+use crate::support::seeds;
 use crate::support::viewer::Watching;
 use crate::support::world::World;
 
@@ -19,6 +20,9 @@ fn any_media(world: &mut World) -> Media {
         0 => Media::new(codec),
         1 => Media { packets: [1, 2, 5], bytes: 700, ..Media::simulcast(codec) },
         _ if codec == Codec::H264 => Media::simulcast(codec),
+        _ if codec == Codec::Vp9 => {
+            Media { temporal_layers: 2, spatial_layers: 3, packets: [1, 2, 3], ..Media::new(codec) }
+        }
         _ => Media { temporal_layers: 2 + world.rng.below(2) as u8, ..Media::new(codec) },
     };
     Media { retransmits: world.rng.chance(0.9), transport_cc: world.rng.chance(0.8), ..media }
@@ -122,9 +126,7 @@ fn run(seed: u64) {
 
 #[test]
 fn whatever_happens_those_who_are_there_are_served() {
-    let first = std::env::var("PLANE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let count = std::env::var("PLANE_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(80);
-    for seed in first..first + count {
+    for seed in seeds(80) {
         run(seed);
     }
 }

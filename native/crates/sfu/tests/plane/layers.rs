@@ -4,8 +4,8 @@ use sfu::api::{Codec, Config, Event};
 use sfu::time::{Span, Time};
 
 use crate::support::checks;
-use crate::support::network::Link;
 use crate::support::publisher::Media;
+use crate::support::seeds;
 use crate::support::viewer::Watching;
 use crate::support::world::World;
 
@@ -73,7 +73,8 @@ fn the_layer_follows_the_bandwidth() {
 /// Paths whose bandwidth goes up and down, with loss: switches, thinning and retransmission at once.
 #[test]
 fn changes_of_layer_are_seamless() {
-    for seed in 1..=24 {
+    let mut switches = 0;
+    for seed in seeds(24) {
         let mut world = World::new(seed, 1 + (seed % 3) as u8, Config::default());
         let shards = world.shards.len() as u8;
         let room = world.room((seed % u64::from(shards)) as u8);
@@ -95,7 +96,7 @@ fn changes_of_layer_are_seamless() {
             let watching = Watching::any(&mut world.rng);
             viewers.push(world.watch(room, at % shards, watching));
         }
-        world.clients[publisher].up = Link::lossy(0.01);
+        (world.clients[publisher].up.loss, world.clients[publisher].up.reorder) = (0.01, 0.03);
         world.run(Span::secs(2));
         for _ in 0..10 {
             for viewer in &viewers {
@@ -125,10 +126,9 @@ fn changes_of_layer_are_seamless() {
             checks::frames_came(&mut world, publisher, viewer, healed, to, 0);
             checks::clocks_agree(&mut world, publisher, viewer, healed);
         }
-        if !thinned {
-            assert!(world.has(|event| matches!(event, Event::LayerSwitched { .. })), "seed {seed}: nobody switched");
-        }
+        switches += world.events.iter().filter(|(_, event)| matches!(event, Event::LayerSwitched { .. })).count();
     }
+    assert!(switches > 20, "only {switches} switches");
 }
 
 /// What was lost on the way to one viewer comes again, whatever it was lost with.

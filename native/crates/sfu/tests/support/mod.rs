@@ -45,3 +45,10 @@ impl Rng {
         Self::new(self.next())
     }
 }
+
+/// Seeds of a test: the first `count`, or `PLANE_RUNS` from `PLANE_SEED` on, to look for more or to see one again.
+pub fn seeds(count: u64) -> std::ops::Range<u64> {
+    let env = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
+    let first = env("PLANE_SEED").unwrap_or(1);
+    first..first + env("PLANE_RUNS").unwrap_or(count)
+}

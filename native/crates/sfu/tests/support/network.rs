@@ -65,8 +65,7 @@ impl Link {
     /// When a datagram arrives, and when a copy of it does.
     pub fn carry(&mut self, bytes: usize, rng: &mut Rng, now: Time) -> (Option<Time>, Option<Time>) {
         let mut sent = now;
-        if self.bps > 0 {
-            let wire = Span((bytes as u64 + 28) * 8 * 1_000_000 / self.bps);
+        if let Some(wire) = ((bytes as u64 + 28) * 8 * 1_000_000).checked_div(self.bps).map(Span) {
             let start = self.busy_until.max(now);
             if start.since(now) > Span::millis(300) {
                 self.lost += 1;

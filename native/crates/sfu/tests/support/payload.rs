@@ -194,7 +194,7 @@ impl Bits {
 
     fn put(&mut self, value: u32, bits: u32) {
         for bit in (0..bits).rev() {
-            if self.count % 8 == 0 {
+            if self.count.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             let byte = self.bytes.last_mut().unwrap();

@@ -297,7 +297,7 @@ impl Source {
         }
         let video = stream.kind == Kind::Video;
         // Keyframes only where the pattern has its lowest layer.
-        let timed = media.key_every > 0 && stream.frame % media.key_every == 0;
+        let timed = media.key_every > 0 && stream.frame.is_multiple_of(media.key_every);
         let key = video && layer == 0 && (stream.key_wanted || timed);
         if key {
             stream.key_wanted = false;
