@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from playwright.async_api import FrameLocator, Locator, Page, expect
+from playwright.async_api import BrowserContext, FrameLocator, Locator, Page, expect
 
 from streamserver.demo import DemoSecrets
 from tests.support.browser import video_facts
@@ -37,6 +37,27 @@ async def frames_grow(page: Page, by: int = 30) -> dict[str, float]:
             return facts
         await page.wait_for_timeout(100)  # the page's own clock: there is no event for a decoded frame
     raise AssertionError(f"the picture stands still: {facts}")
+
+
+async def keep_peers(made: BrowserContext) -> None:
+    """The peer connections of pages opened from now on can be asked."""
+    await made.add_init_script(
+        """window.peers = [];
+        window.RTCPeerConnection = class extends RTCPeerConnection {
+          constructor(...all) { super(...all); window.peers.push(this); }
+        };"""
+    )
+
+
+async def encodings(page: Page) -> dict[str, int]:
+    """Width of the newest frame of each encoding that the page's newest connection sends, 0 for none, by its RID."""
+    return await page.evaluate(
+        """async () => {
+          const all = [...(await window.peers.at(-1).getStats()).values()];
+          const video = all.filter((one) => one.type === 'outbound-rtp' && one.kind === 'video');
+          return Object.fromEntries(video.map((one) => [one.rid ?? '', one.framesSent ? one.frameWidth ?? 0 : 0]));
+        }"""
+    )
 
 
 async def width_reaches(page: Page, width: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.e2e import actors
+from tests.support import engines
 from tests.support.browser import browser, context, open_page
 from tests.support.process import server_process
 from tests.support.server import sign_in
@@ -18,9 +19,12 @@ pytestmark = pytest.mark.browser
 LAMP = "Moon Lamp"
 
 
-async def test_from_camera_to_paid_order_in_the_report(tmp_path: Path, chromium: str) -> None:
-    async with server_process(tmp_path) as server, browser(chromium) as launched:
+@pytest.mark.parametrize("engine", engines.NAMES)
+async def test_from_camera_to_paid_order_in_the_report(tmp_path: Path, chromium: str, engine: str) -> None:
+    flags = ("--media-engine", engines.need(engine))
+    async with server_process(tmp_path, *flags) as server, browser(chromium) as launched:
         studio_context = await context(launched)
+        await actors.keep_peers(studio_context)
         studio = await open_page(studio_context, f"{server.url}/")
         await actors.sign_in(studio.page, server.url, server.demo, "/studio/rooms/demo")
         await actors.go_live(studio.page)
@@ -34,6 +38,8 @@ async def test_from_camera_to_paid_order_in_the_report(tmp_path: Path, chromium:
             assert facts["muted"] == 1
             # More than the smallest of the studio's encodings, whether or not the engine takes them all.
             await actors.width_reaches(viewer.page, 480)
+        sent = await actors.encodings(studio.page)
+        assert len([width for width in sent.values() if width]) == (3 if engine == "native" else 1), sent
 
         # Chat crosses, to the studio too, and stays text.
         await actors.say(phone.page, "Hello <b>everyone</b>", "Mei")

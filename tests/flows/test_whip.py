@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from streamserver import http
+from tests.support import engines
 from tests.support.whip_server import ICE_SERVERS, KEY, WhipServer, whip_server
 
 OFFERS = Path(__file__).parents[1] / "unit" / "media" / "offers"
@@ -22,9 +23,14 @@ RESTART = "a=ice-ufrag:fresh1\r\na=ice-pwd:" + "p" * 24 + "\r\n"
 TRICKLE = "a=mid:0\r\na=candidate:1 1 udp 2130706431 192.0.2.9 5000 typ host\r\n"
 
 
+@pytest.fixture(params=engines.NAMES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return engines.need(request.param)
+
+
 @pytest.fixture
-async def server() -> AsyncIterator[WhipServer]:
-    async with whip_server() as running:
+async def server(engine: str) -> AsyncIterator[WhipServer]:
+    async with whip_server(engine_name=engine) as running:
         yield running
 
 
@@ -157,9 +163,9 @@ async def test_options_say_what_is_taken(client: aiohttp.ClientSession) -> None:
         assert {"PATCH", "DELETE"} <= set(answer.headers["Access-Control-Allow-Methods"].split(", "))
 
 
-async def test_a_full_server_says_when_to_come_back() -> None:
+async def test_a_full_server_says_when_to_come_back(engine: str) -> None:
     async with (
-        whip_server(max_sessions=1) as server,
+        whip_server(engine_name=engine, max_sessions=1) as server,
         aiohttp.ClientSession(server.url, timeout=aiohttp.ClientTimeout(total=30)) as client,
     ):
         await published(client)

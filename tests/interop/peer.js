@@ -50,6 +50,7 @@ window.peer = {
 
   // What browsers know and do not offer by themselves: abs-capture-time, and what tells the layers of AV1 apart.
   offerExtensions(transceiver) {
+    if (!transceiver.setHeaderExtensionsToNegotiate) return; // Firefox
     const wanted = /\/abs-capture-time$|#dependency-descriptor-rtp-header-extension$/;
     transceiver.setHeaderExtensionsToNegotiate(
       transceiver.getHeaderExtensionsToNegotiate().map((extension) =>
@@ -132,6 +133,7 @@ window.peer = {
       audioPackets: of("inbound-rtp", "audio").packetsReceived ?? 0,
       audioPlayout: of("inbound-rtp", "audio").estimatedPlayoutTimestamp,
       srtpCipher: of("transport").srtpCipher,
+      address: all.find((s) => s.id === pair.remoteCandidateId)?.address,
       protocol: all.find((s) => s.id === pair.localCandidateId)?.protocol,
       roundTripS: pair.currentRoundTripTime,
       state: this.pc.connectionState,

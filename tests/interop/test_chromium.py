@@ -49,18 +49,6 @@ async def test_viewers_see_a_browser_again_that_reloads(server: WhipServer, cont
     assert facts["state"] == "connected", "without rejoining"
 
 
-async def test_ice_restarts_by_patch(server: WhipServer, context: BrowserContext) -> None:
-    studio, page = await open_peer(context, server), await open_peer(context, server)
-    await publish(studio)
-    await watch(page)
-    await more_frames(page)
-    before = await page.evaluate("() => peer.localUfrag()")
-    assert await page.evaluate("() => peer.restart()") == 200
-    assert await studio.evaluate("() => peer.restart()") == 200
-    await more_frames(page, 60)
-    assert await page.evaluate("() => peer.localUfrag()") != before
-
-
 async def test_browser_and_aiortc_understand_each_other(server: WhipServer, context: BrowserContext) -> None:
     page = await open_peer(context, server)
     async with Publisher(f"{server.url}/whip/demo", KEY, width=320, height=180, rate=15):

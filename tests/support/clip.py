@@ -139,9 +139,13 @@ class ClipPublisher(LightPeer):
             ]
         return head + video + rest + "".join(f"{line}\r\n" for line in lines)
 
-    def start(self) -> None:
-        for size in self.sizes:
+    @staticmethod
+    def prepare(sizes: tuple[Size, ...]) -> None:
+        """Encode, which may take seconds: not while a connection waits for signs of life."""
+        for size in sizes:
             clip(size.width, size.height, size.kbps)
+
+    def start(self) -> None:
         self._task = asyncio.create_task(self._run())
 
     def pause(self) -> None:

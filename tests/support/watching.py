@@ -41,7 +41,7 @@ class Frame:
 class Viewer:
     """One connection of a page. `facts` is getStats of its video, and some more."""
 
-    def __init__(self, handle: JSHandle, session: Session) -> None:
+    def __init__(self, handle: JSHandle, session: Session | None) -> None:
         self._handle = handle
         self.session = session
 
@@ -124,10 +124,12 @@ class Show:
 
     async def publish(self, host: str = "127.0.0.1", port: int | None = None) -> ClipPublisher:
         """A publisher takes the room over; media flows when this returns. `port`: through a relay."""
+        await asyncio.to_thread(ClipPublisher.prepare, self.sizes)
         publisher = ClipPublisher(self.sizes, host)
         self.publishers.append(publisher)
         session = await self.engine.publish(ROOM, publisher.offer)
         await publisher.connect(session.answer_sdp if port is None else _routed(session.answer_sdp, "127.0.0.1", port))
+        self.publisher.close()
         publisher.start()
         self.publisher = publisher
         return publisher
@@ -182,7 +184,8 @@ def _routed(answer: str, server: str, port: int | None) -> str:
 @asynccontextmanager
 async def show(engine: str, sizes: tuple[Size, ...] = ONE, **config: Any) -> AsyncIterator[Show]:
     """A live room. `config` goes to the engine."""
-    running = make_engine(engine, EngineConfig(**({"announce": ("127.0.0.1",)} | config)))
+    options: dict[str, Any] = {"announce": ("127.0.0.1",)} | config
+    running = make_engine(engine, EngineConfig(**options))
     await running.start()
     async with AsyncExitStack() as stack:
         made = Show(running, ClipPublisher(sizes), sizes, stack)
