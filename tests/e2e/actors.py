@@ -82,6 +82,8 @@ async def say(page: Page, text: str, nickname: str) -> None:
     if await label.is_visible():
         await label.fill(nickname)
         await page.get_by_role("button", name="Join the chat").click()
+    # The draft and the line stand there together for the moment between the line and its acknowledgement.
+    await expect(line).to_have_count(1)
     await expect(line).to_be_visible()
     await box.blur()  # while somebody types on a phone, the row of buttons makes room for the text
 
