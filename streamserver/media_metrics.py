@@ -51,6 +51,7 @@ COUNTERS: Mapping[str, tuple[str, str]] = {
     "media_handed_over_datagrams_total": ("", "Datagrams that arrived at another media thread than their peer's."),
     "media_tcp_connections_total": ("outcome", "Connections of ICE over TCP, by what became of them."),
     "media_thread_busy_seconds_total": ("thread", "CPU time of each media thread."),
+    "media_send_path_seconds_total": ("", "CPU time of the media threads spent on sending: copy, seal, system calls."),
     "media_lost_reports_total": ("what", "What the media threads told and nobody read in time."),
 }
 

@@ -28,6 +28,7 @@ pub fn read(net: &Net<Shard>, counters: &[Arc<Counters>]) -> Figures {
                     value / 1e6,
                 );
             }
+            ("send_path_ns", _) => add(&mut figures, "media_send_path_seconds_total", value / 1e9),
             ("lag_max_us", Some(thread)) => {
                 figures.insert(
                     format!("media_thread_lag_seconds{{thread=\"{thread}\"}}"),

@@ -84,6 +84,8 @@ counters! {
     lag_max_us,
     /// CPU time of the thread in microseconds.
     busy_us,
+    /// CPU time in nanoseconds spent on sending what is due: copying, sealing and the system calls.
+    send_path_ns,
     streams_accepted,
     streams_closed,
     /// TCP connections turned away by the limits (in all, or of one address).

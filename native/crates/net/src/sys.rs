@@ -368,12 +368,12 @@ impl Poll {
 
 // threads ---------------------------------------------------------------------------------------------------
 
-/// CPU time that the calling thread has used, in microseconds.
-pub fn thread_cpu_us() -> u64 {
+/// CPU time that the calling thread has used, in nanoseconds.
+pub fn thread_cpu_ns() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is writable and outlives the call.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// Keeps the calling thread on one CPU. False when the kernel refuses.

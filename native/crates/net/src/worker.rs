@@ -299,11 +299,13 @@ impl<M: Machine> Worker<M> {
             self.resume();
         }
         let mut more = false;
+        let begun = sys::thread_cpu_ns();
         self.driver.guarded(now, |machine, tx| more = machine.flush(now, tx));
         self.more = more;
         // First the notices: a peer answers what is sent now, and maybe at another thread's socket.
         self.driver.share(&self.shared);
         self.driver.tx.udp.flush();
+        self.driver.counters.send_path_ns.add(sys::thread_cpu_ns() - begun);
         for (number, socket) in self.sockets.iter().enumerate() {
             if self.driver.tx.udp.take_full(number)
                 && self.registry.modify(socket, number as u64, Interest::ReadWrite).is_ok()
@@ -428,7 +430,7 @@ impl<M: Machine> Worker<M> {
     fn measure(&mut self) {
         let drops = self.sockets.iter().map(|socket| u64::from(sys::kernel_drops(socket))).sum();
         self.driver.counters.kernel_drops.set(drops);
-        self.driver.counters.busy_us.set(sys::thread_cpu_us());
+        self.driver.counters.busy_us.set(sys::thread_cpu_ns() / 1000);
     }
 
     // TCP -----------------------------------------------------------------------------------------------------
