@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from streamserver.media import offers
 from streamserver.media.errors import BadAnswer, BadOffer, NoCommonCodec
+from streamserver.media.native_sdp import abilities
 from streamserver.media.negotiation import (
     BASE,
-    EXTENSIONS,
     Abilities,
     Candidate,
     Local,
@@ -28,13 +28,7 @@ from streamserver.media.sdp import read_description
 
 FOLDER = Path(__file__).parents[1] / "unit/media/offers"
 OFFERS = [path.read_text().replace("\n", "\r\n") for path in sorted(FOLDER.glob("*.sdp"))]
-ALL = Abilities(
-    video_codecs=("AV1", "H264", "VP8", "VP9"),
-    extensions=frozenset(EXTENSIONS),
-    transport_cc=True,
-    viewer_remb=True,
-    simulcast=True,
-)
+ALL = abilities(("AV1", "H264", "VP8", "VP9"))
 LOCAL = Local(
     session=7,
     ufrag="abcd1234",

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from streamserver.media.errors import BadOffer, NoCommonCodec
+from streamserver.media.native_sdp import abilities
 from streamserver.media.negotiation import (
     ABS_CAPTURE_TIME,
     DEPENDENCY_DESCRIPTOR,
-    EXTENSIONS,
     MID,
     REPAIRED_RID,
     RID,
@@ -31,13 +31,7 @@ from streamserver.media.negotiation import (
 from streamserver.media.sdp import read_description
 
 FOLDER = Path(__file__).parent
-ALL = Abilities(
-    video_codecs=("H264", "VP8", "VP9", "AV1"),
-    extensions=frozenset(EXTENSIONS),
-    transport_cc=True,
-    viewer_remb=True,
-    simulcast=True,
-)
+ALL = abilities(("H264", "VP8", "VP9", "AV1"))
 LOCAL = Local(
     session=7,
     ufrag="abcd1234",

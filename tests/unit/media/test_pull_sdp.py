@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from streamserver.media.errors import BadAnswer
+from streamserver.media.native_sdp import abilities
 from streamserver.media.negotiation import (
     BASE,
-    EXTENSIONS,
     MID,
     RID,
     TRANSPORT_CC,
@@ -26,13 +26,7 @@ from streamserver.media.negotiation import (
     write_pull_offer,
 )
 
-ALL = Abilities(
-    video_codecs=("H264", "VP8", "VP9", "AV1"),
-    extensions=frozenset(EXTENSIONS),
-    transport_cc=True,
-    viewer_remb=True,
-    simulcast=True,
-)
+ALL = abilities(("H264", "VP8", "VP9", "AV1"))
 OURS = Local(
     session=1,
     ufrag="ours1234",
