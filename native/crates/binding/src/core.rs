@@ -68,10 +68,7 @@ impl Core {
         publisher_packets_per_s: f64,
         cpus: Option<Vec<usize>>,
     ) -> PyResult<Self> {
-        let hosts = hosts
-            .iter()
-            .map(|host| spec::address(host))
-            .collect::<PyResult<Vec<_>>>()?;
+        let hosts = hosts.iter().map(|host| spec::address(host)).collect::<PyResult<Vec<_>>>()?;
         let sfu = Config {
             max_video_bps,
             handshake: Span::from_secs_f64(handshake_s),
@@ -90,15 +87,8 @@ impl Core {
         let fingerprint = identity.fingerprint().to_owned();
         let counters: Vec<Arc<Counters>> = (0..threads).map(|_| Arc::default()).collect();
         let clock = manual.clone().map_or_else(Clock::system, Clock::Manual);
-        let net = py.detach(|| {
-            start(
-                hosts, ports, tcp_port, threads, clock, cpus, sfu, identity, &counters,
-            )
-        })?;
-        let bound = net
-            .addresses()
-            .iter()
-            .map(|address| (if address.is_ipv4() { 4 } else { 6 }, address.port()));
+        let net = py.detach(|| start(hosts, ports, tcp_port, threads, clock, cpus, sfu, identity, &counters))?;
+        let bound = net.addresses().iter().map(|address| (if address.is_ipv4() { 4 } else { 6 }, address.port()));
         Ok(Self {
             ports: bound.collect(),
             tcp_port: net.tcp_addresses().first().map(SocketAddr::port),
@@ -159,53 +149,27 @@ impl Core {
     ) -> PyResult<()> {
         let dial = match dial {
             None => None,
-            Some((remote_password, candidates)) => Some(Dial {
-                remote_password,
-                candidates: spec::addresses(candidates)?,
-            }),
+            Some((remote_password, candidates)) => {
+                Some(Dial { remote_password, candidates: spec::addresses(candidates)? })
+            }
         };
         let peer = PeerSpec {
             id,
             room,
-            role: if publisher {
-                Role::Publisher
-            } else {
-                Role::Viewer
-            },
+            role: if publisher { Role::Publisher } else { Role::Viewer },
             ufrag,
             password,
             remote_ufrag,
-            fingerprints: fingerprints
-                .into_iter()
-                .map(spec::fingerprint)
-                .collect::<PyResult<_>>()?,
+            fingerprints: fingerprints.into_iter().map(spec::fingerprint).collect::<PyResult<_>>()?,
             dtls_client,
-            sections: sections
-                .into_iter()
-                .map(spec::section)
-                .collect::<PyResult<_>>()?,
+            sections: sections.into_iter().map(spec::section).collect::<PyResult<_>>()?,
             dial,
         };
         self.command(shard, Command::AddPeer(Box::new(peer)))
     }
 
-    fn restart(
-        &self,
-        shard: u8,
-        peer: PeerId,
-        ufrag: String,
-        password: String,
-        remote_ufrag: String,
-    ) -> PyResult<()> {
-        self.command(
-            shard,
-            Command::Restart {
-                peer,
-                ufrag,
-                password,
-                remote_ufrag,
-            },
-        )
+    fn restart(&self, shard: u8, peer: PeerId, ufrag: String, password: String, remote_ufrag: String) -> PyResult<()> {
+        self.command(shard, Command::Restart { peer, ufrag, password, remote_ufrag })
     }
 
     fn candidates(&self, shard: u8, peer: PeerId, candidates: Vec<(String, u16)>) -> PyResult<()> {
@@ -227,11 +191,6 @@ impl Core {
         self.command(home, Command::Tap { room, on })
     }
 
-    fn forgive(&self, seconds: f64) -> PyResult<()> {
-        let command = Command::Forgive(Span::from_secs_f64(seconds));
-        self.with(|net| net.broadcast(&command))
-    }
-
     fn event_fd(&self) -> i32 {
         self.event_fd
     }
@@ -246,12 +205,7 @@ impl Core {
 
     fn drain_frames<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let mut frames = Vec::new();
-        if let Some(net) = self
-            .net
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-        {
+        if let Some(net) = self.net.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
             net.drain_frames(&mut frames);
         }
         let list = PyList::empty(py);
@@ -274,22 +228,14 @@ impl Core {
     }
 
     fn snapshot(&self) -> figures::Figures {
-        match self
-            .net
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-        {
+        match self.net.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
             Some(net) => figures::read(net, &self.counters),
             None => figures::Figures::new(),
         }
     }
 
     fn set_time(&self, us: u64) -> PyResult<()> {
-        let manual = self
-            .manual
-            .as_ref()
-            .ok_or_else(|| PyValueError::new_err("the clock is the system's"))?;
+        let manual = self.manual.as_ref().ok_or_else(|| PyValueError::new_err("the clock is the system's"))?;
         manual.store(us, Ordering::Release);
         Ok(())
     }
@@ -307,11 +253,7 @@ impl Core {
 
     fn stop(&self, py: Python<'_>) {
         py.detach(|| {
-            let net = self
-                .net
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+            let net = self.net.write().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut net) = net {
                 net.stop();
             }
@@ -326,9 +268,7 @@ impl Core {
 
     fn with<T>(&self, call: impl FnOnce(&Net<Shard>) -> Result<T, Full>) -> PyResult<T> {
         let net = self.net.read().unwrap_or_else(PoisonError::into_inner);
-        let net = net
-            .as_ref()
-            .ok_or_else(|| PyRuntimeError::new_err("the media threads were stopped"))?;
+        let net = net.as_ref().ok_or_else(|| PyRuntimeError::new_err("the media threads were stopped"))?;
         call(net).map_err(|full| PyRuntimeError::new_err(full.to_string()))
     }
 
@@ -349,32 +289,15 @@ fn start(
     identity: Identity,
     counters: &[Arc<Counters>],
 ) -> PyResult<Net<Shard>> {
-    let mut config = NetConfig {
-        threads,
-        clock,
-        cpus,
-        ..NetConfig::default()
-    };
+    let mut config = NetConfig { threads, clock, cpus, ..NetConfig::default() };
     let sockets = bind_first_free(&hosts, low, high, threads, config.buffers)?;
-    let udp_port = sockets
-        .first()
-        .and_then(|list| list.first())
-        .map_or(0, |socket| socket.local.port());
+    let udp_port = sockets.first().and_then(|list| list.first()).map_or(0, |socket| socket.local.port());
     if let Some(wanted) = tcp_port {
         let port = if wanted == 0 { udp_port } else { wanted };
-        config.tcp = hosts
-            .iter()
-            .map(|host| SocketAddr::new(*host, port))
-            .collect();
-        if let Err(error) = config
-            .tcp
-            .iter()
-            .try_for_each(|address| TcpListener::bind(address).map(drop))
-        {
+        config.tcp = hosts.iter().map(|host| SocketAddr::new(*host, port)).collect();
+        if let Err(error) = config.tcp.iter().try_for_each(|address| TcpListener::bind(address).map(drop)) {
             if wanted != 0 {
-                return Err(PyOSError::new_err(format!(
-                    "TCP port {port} is not free: {error}"
-                )));
+                return Err(PyOSError::new_err(format!("TCP port {port} is not free: {error}")));
             }
             config.tcp.clear(); // nobody asked for just this one; UDP serves
         }
@@ -384,20 +307,9 @@ fn start(
     let epoch = Instant::now();
     let random = RandomState::new();
     let make = move |index: u8| {
-        let counters = counters
-            .get(usize::from(index))
-            .cloned()
-            .unwrap_or_default();
+        let counters = counters.get(usize::from(index)).cloned().unwrap_or_default();
         let seed = random.hash_one(index);
-        Shard::new(
-            index,
-            threads as u8,
-            sfu.clone(),
-            identity.clone(),
-            epoch,
-            seed,
-            counters,
-        )
+        Shard::new(index, threads as u8, sfu.clone(), identity.clone(), epoch, seed, counters)
     };
     Ok(Net::start_on(sockets, config, make)?)
 }

@@ -23,25 +23,15 @@ pub fn read(net: &Net<Shard>, counters: &[Arc<Counters>]) -> Figures {
         let value = value as f64;
         match (name, thread) {
             ("busy_us", Some(thread)) => {
-                figures.insert(
-                    format!("media_thread_busy_seconds_total{{thread=\"{thread}\"}}"),
-                    value / 1e6,
-                );
+                figures.insert(format!("media_thread_busy_seconds_total{{thread=\"{thread}\"}}"), value / 1e6);
             }
             ("send_path_ns", _) => add(&mut figures, "media_send_path_seconds_total", value / 1e9),
             ("lag_max_us", Some(thread)) => {
-                figures.insert(
-                    format!("media_thread_lag_seconds{{thread=\"{thread}\"}}"),
-                    value / 1e6,
-                );
+                figures.insert(format!("media_thread_lag_seconds{{thread=\"{thread}\"}}"), value / 1e6);
             }
             ("streams_accepted", _) => {
                 open += value;
-                add(
-                    &mut figures,
-                    "media_tcp_connections_total{outcome=\"accepted\"}",
-                    value,
-                );
+                add(&mut figures, "media_tcp_connections_total{outcome=\"accepted\"}", value);
             }
             ("streams_closed", _) => open -= value,
             (name, _) => {

@@ -12,86 +12,36 @@ use sfu::api::{Codec, Digest, Extensions, Kind, PayloadType, Reason, Section, Sl
 pub type Slot = (u32, u32, u16, u32);
 
 /// Kind, mid, payload types, extension ids, SSRCs, RIDs, nack, pli, transport-cc, remb.
-pub type SectionTuple = (
-    String,
-    String,
-    Vec<(u8, String, Option<u8>)>,
-    Vec<u8>,
-    Vec<u32>,
-    Vec<String>,
-    bool,
-    bool,
-    bool,
-    bool,
-);
+pub type SectionTuple =
+    (String, String, Vec<(u8, String, Option<u8>)>, Vec<u8>, Vec<u32>, Vec<String>, bool, bool, bool, bool);
 
 pub fn slot((ssrc, rtx_ssrc, first_seq, first_timestamp): Slot) -> SlotSpec {
-    SlotSpec {
-        ssrc,
-        rtx_ssrc,
-        first_seq,
-        first_timestamp,
-    }
+    SlotSpec { ssrc, rtx_ssrc, first_seq, first_timestamp }
 }
 
 pub fn section(tuple: SectionTuple) -> PyResult<Section> {
     let (kind, mid, payload_types, ids, ssrcs, rids, nack, pli, transport_cc, remb) = tuple;
     let payload_types = payload_types
         .into_iter()
-        .map(|(number, name, rtx)| {
-            Ok(PayloadType {
-                number,
-                codec: codec(&name)?,
-                rtx,
-            })
-        })
+        .map(|(number, name, rtx)| Ok(PayloadType { number, codec: codec(&name)?, rtx }))
         .collect::<PyResult<_>>()?;
     let kind = match kind.as_str() {
         "audio" => Kind::Audio,
         "video" => Kind::Video,
         other => {
-            return Err(PyValueError::new_err(format!(
-                "no such kind of media: {other}"
-            )));
+            return Err(PyValueError::new_err(format!("no such kind of media: {other}")));
         }
     };
-    Ok(Section {
-        kind,
-        mid,
-        payload_types,
-        extensions: extensions(&ids)?,
-        ssrcs,
-        rids,
-        nack,
-        pli,
-        transport_cc,
-        remb,
-    })
+    Ok(Section { kind, mid, payload_types, extensions: extensions(&ids)?, ssrcs, rids, nack, pli, transport_cc, remb })
 }
 
 /// Ids in the order of `EXTENSIONS` in `streamserver/media/abilities.py`.
 fn extensions(ids: &[u8]) -> PyResult<Extensions> {
-    let &[
-        transport_cc,
-        abs_capture_time,
-        mid,
-        rid,
-        repaired_rid,
-        dependency_descriptor,
-        video_orientation,
-    ] = ids
+    let &[transport_cc, abs_capture_time, mid, rid, repaired_rid, dependency_descriptor, video_orientation] = ids
     else {
         return Err(PyValueError::new_err("seven extension ids are wanted"));
     };
-    Ok(Extensions {
-        transport_cc,
-        abs_capture_time,
-        mid,
-        rid,
-        repaired_rid,
-        dependency_descriptor,
-        video_orientation,
-    })
+    Ok(Extensions { transport_cc, abs_capture_time, mid, rid, repaired_rid, dependency_descriptor, video_orientation })
 }
 
 fn codec(name: &str) -> PyResult<Codec> {
@@ -123,13 +73,9 @@ pub fn reason(word: &str) -> PyResult<Reason> {
 }
 
 pub fn addresses(pairs: Vec<(String, u16)>) -> PyResult<Vec<SocketAddr>> {
-    pairs
-        .into_iter()
-        .map(|(host, port)| Ok(SocketAddr::new(address(&host)?, port)))
-        .collect()
+    pairs.into_iter().map(|(host, port)| Ok(SocketAddr::new(address(&host)?, port))).collect()
 }
 
 pub fn address(host: &str) -> PyResult<IpAddr> {
-    host.parse()
-        .map_err(|_| PyValueError::new_err(format!("not an IP address: {host}")))
+    host.parse().map_err(|_| PyValueError::new_err(format!("not an IP address: {host}")))
 }

@@ -38,8 +38,7 @@ fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 pub fn generate() -> Result<(DtlsCertificate, String), String> {
     let random = SystemRandom::new();
     let failed = |_| "no certificate: the key could not be made".to_owned();
-    let private =
-        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(failed)?;
+    let private = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(failed)?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, private.as_ref(), &random)
         .map_err(|error| error.to_string())?;
     let mut serial = [0_u8; 9];
@@ -49,13 +48,8 @@ pub fn generate() -> Result<(DtlsCertificate, String), String> {
     let algorithm = element(SEQUENCE, &[ECDSA_WITH_SHA256]);
     let attribute = element(SEQUENCE, &[COMMON_NAME, &element(UTF8, &[b"media-load"])]);
     let name = element(SEQUENCE, &[&element(SET, &[&attribute])]);
-    let validity = element(
-        SEQUENCE,
-        &[
-            &element(UTC_TIME, &[b"250101000000Z"]),
-            &element(UTC_TIME, &[b"490101000000Z"]),
-        ],
-    );
+    let validity =
+        element(SEQUENCE, &[&element(UTC_TIME, &[b"250101000000Z"]), &element(UTC_TIME, &[b"490101000000Z"])]);
     let key_algorithm = element(SEQUENCE, &[EC_PUBLIC_KEY, PRIME256V1]);
     let public = element(BIT_STRING, &[&[0], pair.public_key().as_ref()]);
     let version = element(VERSION, &[&element(INTEGER, &[&[2]])]);
@@ -75,21 +69,12 @@ pub fn generate() -> Result<(DtlsCertificate, String), String> {
     let signature = element(BIT_STRING, &[&[0], signature.as_ref()]);
     let certificate = element(SEQUENCE, &[&to_sign, &algorithm, &signature]);
     let fingerprint = fingerprint(&certificate);
-    Ok((
-        DtlsCertificate {
-            certificate,
-            private_key: private.as_ref().to_vec(),
-        },
-        fingerprint,
-    ))
+    Ok((DtlsCertificate { certificate, private_key: private.as_ref().to_vec() }, fingerprint))
 }
 
 /// `sha-256 AB:CD:…` of a certificate in DER (RFC 8122).
 pub fn fingerprint(der: &[u8]) -> String {
-    let hex: Vec<String> = digest::digest(&digest::SHA256, der)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
+    let hex: Vec<String> =
+        digest::digest(&digest::SHA256, der).as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
     format!("sha-256 {}", hex.join(":"))
 }

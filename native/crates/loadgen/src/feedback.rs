@@ -31,11 +31,7 @@ impl Arrivals {
         };
         let base = self.next.unwrap_or(first);
         let place = |seq: u16| seq.wrapping_sub(base) as i16;
-        if self
-            .seen
-            .windows(2)
-            .any(|pair| place(pair[0].0) > place(pair[1].0))
-        {
+        if self.seen.windows(2).any(|pair| place(pair[0].0) > place(pair[1].0)) {
             self.seen.sort_by_key(|(seq, _)| place(*seq));
         }
         let reference = first_us.div_euclid(64_000);
@@ -88,18 +84,13 @@ impl Arrivals {
 fn write_chunks(symbols: &[u8], out: &mut Vec<u8>) {
     let mut at = 0;
     while at < symbols.len() {
-        let run = symbols[at..]
-            .iter()
-            .take(8191)
-            .take_while(|symbol| **symbol == symbols[at])
-            .count();
+        let run = symbols[at..].iter().take(8191).take_while(|symbol| **symbol == symbols[at]).count();
         if run >= 7 || at + run == symbols.len() {
             out.extend((u16::from(symbols[at]) << 13 | run as u16).to_be_bytes());
             at += run;
         } else {
             let vector = (0..7).fold(0xC000_u16, |vector, index| {
-                vector
-                    | u16::from(symbols.get(at + index).copied().unwrap_or(0)) << (12 - 2 * index)
+                vector | u16::from(symbols.get(at + index).copied().unwrap_or(0)) << (12 - 2 * index)
             });
             out.extend(vector.to_be_bytes());
             at += 7;
@@ -134,11 +125,8 @@ pub fn write_report(media: u32, reception: &Reception, now: i64, out: &mut Vec<u
     out.extend(reception.highest.to_be_bytes());
     out.extend(0_u32.to_be_bytes());
     out.extend(reception.last_report.to_be_bytes());
-    let delay = if reception.last_report_at == 0 {
-        0
-    } else {
-        (now - reception.last_report_at) * 65_536 / 1_000_000_000
-    };
+    let delay =
+        if reception.last_report_at == 0 { 0 } else { (now - reception.last_report_at) * 65_536 / 1_000_000_000 };
     out.extend((delay as u32).to_be_bytes());
     close(start, out);
     let start = out.len();
@@ -152,9 +140,7 @@ pub fn write_report(media: u32, reception: &Reception, now: i64, out: &mut Vec<u
 /// Receiver estimated maximum bitrate for one SSRC.
 pub fn write_remb(media: u32, bits_per_s: u64, out: &mut Vec<u8>) {
     let start = out.len();
-    let exponent = 64_u32
-        .saturating_sub(bits_per_s.leading_zeros())
-        .saturating_sub(18);
+    let exponent = 64_u32.saturating_sub(bits_per_s.leading_zeros()).saturating_sub(18);
     let mantissa = (bits_per_s >> exponent) as u32;
     out.extend([0x8F, 206, 0, 0]);
     out.extend(SENDER.to_be_bytes());
@@ -166,14 +152,7 @@ pub fn write_remb(media: u32, bits_per_s: u64, out: &mut Vec<u8>) {
 }
 
 /// A sender report (RFC 3550 section 6.4.1); `wall` in nanoseconds since 1970.
-pub fn write_sender_report(
-    ssrc: u32,
-    wall: i64,
-    timestamp: u32,
-    packets: u64,
-    bytes: u64,
-    out: &mut Vec<u8>,
-) {
+pub fn write_sender_report(ssrc: u32, wall: i64, timestamp: u32, packets: u64, bytes: u64, out: &mut Vec<u8>) {
     let start = out.len();
     let seconds = (wall / 1_000_000_000) as u64 + 2_208_988_800;
     let fraction = ((wall % 1_000_000_000) as u64) << 32;
@@ -220,9 +199,7 @@ mod tests {
         assert!(arrivals.write(5, &mut out));
         assert_eq!(out[12..20], [0, 3, 0, 3, 0, 0, 6, 1]);
         let mut packets = 0;
-        each(&out, |format, kind, _| {
-            packets += u32::from(format == 15 && kind == 205)
-        });
+        each(&out, |format, kind, _| packets += u32::from(format == 15 && kind == 205));
         assert_eq!(packets, 1);
     }
 

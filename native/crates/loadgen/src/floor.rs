@@ -47,11 +47,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         let mut secret = [7; 16];
         secret[..8].copy_from_slice(&(number as u64).to_be_bytes());
         let key = UnboundKey::new(&AES_128_GCM, &secret).map_err(|_| "no key")?;
-        viewers.push(Viewer {
-            key: LessSafeKey::new(key),
-            seq: 1,
-            port,
-        });
+        viewers.push(Viewer { key: LessSafeKey::new(key), seq: 1, port });
         sinks.push(sink);
     }
     let (ended, received) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -60,39 +56,25 @@ pub fn run(options: &Options) -> Result<(), String> {
             options.cores.map_or(Ok(()), |(_, core)| sys::pin(core))?;
             read_all(&sinks, &ended, &received)
         });
-        let sent = options
-            .cores
-            .map_or(Ok(()), |(core, _)| sys::pin(core))
-            .and_then(|()| send_all(options, &out, viewers));
+        let sent =
+            options.cores.map_or(Ok(()), |(core, _)| sys::pin(core)).and_then(|()| send_all(options, &out, viewers));
         ended.store(true, Ordering::Relaxed);
-        reader
-            .join()
-            .map_err(|_| "the reader panicked")?
-            .map_err(text)?;
+        reader.join().map_err(|_| "the reader panicked")?.map_err(text)?;
         let (mut rounds, packets, unsent) = sent.map_err(text)?;
         Object::new("floor")
             .number("floor_us", percentile(&mut rounds, 0.5) as f64 / 1e3)
             .number("floor_us_min", percentile(&mut rounds, 0.0) as f64 / 1e3)
             .count("packets", packets)
             .count("unsent", unsent)
-            .number(
-                "received_ratio",
-                received.load(Ordering::Relaxed) as f64 / (packets - unsent).max(1) as f64,
-            )
+            .number("received_ratio", received.load(Ordering::Relaxed) as f64 / (packets - unsent).max(1) as f64)
             .print();
         Ok(())
     })
 }
 
 /// Nanoseconds of CPU per packet of each round, packets in all, and those that the kernel did not take.
-fn send_all(
-    options: &Options,
-    out: &OwnedFd,
-    mut viewers: Vec<Viewer>,
-) -> io::Result<(Vec<i64>, u64, u64)> {
-    let plain: Vec<u8> = (0..options.size * options.packets)
-        .map(|at| at as u8 | 0x80)
-        .collect();
+fn send_all(options: &Options, out: &OwnedFd, mut viewers: Vec<Viewer>) -> io::Result<(Vec<i64>, u64, u64)> {
+    let plain: Vec<u8> = (0..options.size * options.packets).map(|at| at as u8 | 0x80).collect();
     let stride = options.size + TAG;
     let mut outbox = Outbox::new(options.batch, stride * options.packets, stride);
     let interval = (1e9 / options.frames_per_s) as i64;
@@ -104,9 +86,7 @@ fn send_all(
         let mut spent = 0;
         for _ in 0..frames {
             due += interval;
-            thread::sleep(std::time::Duration::from_nanos(
-                (due - sys::now()).max(0) as u64
-            ));
+            thread::sleep(std::time::Duration::from_nanos((due - sys::now()).max(0) as u64));
             let began = sys::thread_cpu();
             for viewer in &mut viewers {
                 let train = outbox.buffer();
@@ -133,11 +113,7 @@ fn seal(viewer: &mut Viewer, packet: &mut [u8], plain: &[u8]) {
     nonce[4..].copy_from_slice(&viewer.seq.to_be_bytes());
     viewer.seq += 1;
     let (header, body) = packet.split_at_mut(HEADER);
-    let sealed = viewer.key.seal_in_place_separate_tag(
-        Nonce::assume_unique_for_key(nonce),
-        Aad::from(header),
-        body,
-    );
+    let sealed = viewer.key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(header), body);
     if let Ok(sealed) = sealed {
         tag.copy_from_slice(sealed.as_ref());
     }
@@ -157,10 +133,7 @@ fn read_all(sinks: &[OwnedFd], ended: &AtomicBool, received: &AtomicU64) -> io::
         }
         for token in &ready {
             receiver.receive(sinks[*token as usize].as_raw_fd(), |train| {
-                received.fetch_add(
-                    train.bytes.len().div_ceil(train.segment) as u64,
-                    Ordering::Relaxed,
-                );
+                received.fetch_add(train.bytes.len().div_ceil(train.segment) as u64, Ordering::Relaxed);
             });
         }
     }

@@ -31,22 +31,14 @@ impl Post {
     /// Loopback connects at once or not at all, so the connect may block.
     pub fn open(owner: usize, server: SocketAddr, path: &str, offer: &str) -> Result<Self, String> {
         let stream = TcpStream::connect(server).map_err(|error| format!("{server}: {error}"))?;
-        stream
-            .set_nonblocking(true)
-            .map_err(|error| error.to_string())?;
+        stream.set_nonblocking(true).map_err(|error| error.to_string())?;
         let _ = stream.set_nodelay(true);
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/sdp\r\nAuthorization: Bearer bench\r\n\
              Content-Length: {}\r\n\r\n{offer}",
             offer.len()
         );
-        Ok(Self {
-            owner,
-            stream,
-            request: request.into_bytes(),
-            written: 0,
-            answer: Vec::new(),
-        })
+        Ok(Self { owner, stream, request: request.into_bytes(), written: 0, answer: Vec::new() })
     }
 
     pub fn fd(&self) -> RawFd {
@@ -87,10 +79,7 @@ fn whole(answer: &[u8]) -> Option<(u16, String)> {
     let head = std::str::from_utf8(&answer[..end]).ok()?;
     let length: usize = head
         .lines()
-        .find_map(|line| {
-            line.split_once(':')
-                .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        })
+        .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")))
         .map_or(Some(0), |(_, value)| value.trim().parse().ok())?;
     let body = answer.get(end + 4..end + 4 + length)?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
@@ -103,10 +92,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_whole_with_its_body() {
-        assert_eq!(
-            whole(b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nab"),
-            None
-        );
+        assert_eq!(whole(b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nab"), None);
         let got = whole(b"HTTP/1.1 201 Created\r\ncontent-length: 3\r\n\r\nabc");
         assert_eq!(got, Some((201, "abc".to_owned())));
     }

@@ -19,8 +19,7 @@ mod video;
 
 use load::{Load, Options};
 
-const USAGE: &str =
-    "usage: media-load --server HOST:PORT --publisher-offer FILE --viewer-offer FILE [--room NAME]
+const USAGE: &str = "usage: media-load --server HOST:PORT --publisher-offer FILE --viewer-offer FILE [--room NAME]
   [--core N] [--connections N] [--sample N] [--packets N] [--dtls12] [--remb]
    or: media-load floor [--viewers N] [--packets N] [--size BYTES] [--rate FRAMES_PER_S] [--seconds S] [--batch N]
   [--cores SENDER,RECEIVERS]";
@@ -28,26 +27,16 @@ const USAGE: &str =
 fn options() -> Result<Options, String> {
     let mut options = Options::default();
     let mut arguments = std::env::args().skip(1);
-    let read =
-        |path: String| std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"));
+    let read = |path: String| std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"));
     while let Some(name) = arguments.next() {
         match name.as_str() {
             "--dtls12" => options.dtls12 = true,
             "--remb" => options.remb_only = true,
             _ => {
-                let value = arguments
-                    .next()
-                    .ok_or(format!("{name} needs a value\n{USAGE}"))?;
-                let number = || {
-                    value
-                        .parse::<usize>()
-                        .map_err(|_| format!("{name} needs a number"))
-                };
+                let value = arguments.next().ok_or(format!("{name} needs a value\n{USAGE}"))?;
+                let number = || value.parse::<usize>().map_err(|_| format!("{name} needs a number"));
                 match name.as_str() {
-                    "--server" => {
-                        options.server =
-                            Some(value.parse().map_err(|_| "--server needs HOST:PORT")?)
-                    }
+                    "--server" => options.server = Some(value.parse().map_err(|_| "--server needs HOST:PORT")?),
                     "--publisher-offer" => options.publisher_offer = read(value)?,
                     "--viewer-offer" => options.viewer_offer = read(value)?,
                     "--room" => options.room = value,
@@ -60,10 +49,7 @@ fn options() -> Result<Options, String> {
             }
         }
     }
-    if options.server.is_none()
-        || options.publisher_offer.is_empty()
-        || options.viewer_offer.is_empty()
-    {
+    if options.server.is_none() || options.publisher_offer.is_empty() || options.viewer_offer.is_empty() {
         return Err(USAGE.to_owned());
     }
     Ok(options)
@@ -81,10 +67,7 @@ fn floor_options(mut arguments: impl Iterator<Item = String>) -> Result<floor::O
     };
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(USAGE)?;
-        let real = value
-            .parse::<f64>()
-            .ok()
-            .filter(|number| (0.01..=1e6).contains(number));
+        let real = value.parse::<f64>().ok().filter(|number| (0.01..=1e6).contains(number));
         let number = || real.ok_or(format!("{name} needs a number"));
         match name.as_str() {
             "--viewers" => options.viewers = number()?.clamp(1.0, 10_000.0) as usize,
@@ -94,9 +77,7 @@ fn floor_options(mut arguments: impl Iterator<Item = String>) -> Result<floor::O
             "--seconds" => options.seconds = number()?,
             "--batch" => options.batch = number()? as usize,
             "--cores" => {
-                let cores = value
-                    .split_once(',')
-                    .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+                let cores = value.split_once(',').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
                 options.cores = Some(cores.ok_or("--cores needs two numbers")?);
             }
             _ => return Err(format!("unknown: {name}\n{USAGE}")),
@@ -119,7 +100,5 @@ fn main() {
 }
 
 fn load() -> Result<(), String> {
-    options()
-        .and_then(Load::new)
-        .and_then(|mut load| load.run())
+    options().and_then(Load::new).and_then(|mut load| load.run())
 }

@@ -136,12 +136,7 @@ impl Peer {
     }
 
     /// Takes the answer, opens the socket and sends the first check. The descriptor is for epoll.
-    pub fn start(
-        &mut self,
-        answer: Answer,
-        now: i64,
-        totals: &mut Totals,
-    ) -> Result<RawFd, String> {
+    pub fn start(&mut self, answer: Answer, now: i64, totals: &mut Totals) -> Result<RawFd, String> {
         let address = answer.address.ok_or("no address")?;
         let socket = sys::udp(address).map_err(|error| format!("a socket: {error}"))?;
         let fd = socket.as_raw_fd();
@@ -159,11 +154,7 @@ impl Peer {
     }
 
     fn put(&self, datagram: &[u8], totals: &mut Totals) {
-        if !self
-            .socket
-            .as_ref()
-            .is_some_and(|socket| sys::send(socket, datagram))
-        {
+        if !self.socket.as_ref().is_some_and(|socket| sys::send(socket, datagram)) {
             totals.unsent += 1;
         }
     }
@@ -185,24 +176,13 @@ impl Peer {
             State::New | State::Failed => return,
             State::Checking if now >= self.next_check => self.check(now, CHECK_AGAIN, totals),
             State::Connected if now >= self.next_check => {
-                self.check(
-                    now,
-                    CONSENT_MIN + (chance % CONSENT_MIN as u64) as i64,
-                    totals,
-                );
+                self.check(now, CONSENT_MIN + (chance % CONSENT_MIN as u64) as i64, totals);
             }
             _ => {}
         }
         if self.dtls_due.is_some_and(|due| Instant::now() >= due) {
-            let done = self
-                .dtls
-                .as_mut()
-                .map(|dtls| dtls.handle_timeout(Instant::now()));
-            self.after_dtls(
-                done.and_then(Result::err).map(|error| error.to_string()),
-                now,
-                totals,
-            );
+            let done = self.dtls.as_mut().map(|dtls| dtls.handle_timeout(Instant::now()));
+            self.after_dtls(done.and_then(Result::err).map(|error| error.to_string()), now, totals);
         }
         if self.state == State::Connected && self.answer.ssrc != 0 && self.first_media != 0 {
             self.report(now, shared, totals);
@@ -220,11 +200,7 @@ impl Peer {
         if now >= self.next_report {
             self.next_report = now + REPORT;
             out.clear();
-            let expected = self
-                .reception
-                .highest
-                .wrapping_sub(self.first_seq.unwrap_or(0))
-                .wrapping_add(1);
+            let expected = self.reception.highest.wrapping_sub(self.first_seq.unwrap_or(0)).wrapping_add(1);
             self.reception.lost = expected.saturating_sub(self.received);
             feedback::write_report(media, &self.reception, now, &mut out);
             if !transport && self.answer.remb {
@@ -250,10 +226,7 @@ impl Peer {
 
     /// A STUN message.
     pub fn stun(&mut self, message: &[u8], now: i64, shared: &Shared, totals: &mut Totals) {
-        let answered = self
-            .stun_key
-            .as_ref()
-            .is_some_and(|key| stun::is_answer(message, &self.transaction, key));
+        let answered = self.stun_key.as_ref().is_some_and(|key| stun::is_answer(message, &self.transaction, key));
         if !answered {
             return;
         }
@@ -277,11 +250,7 @@ impl Peer {
     /// A DTLS record.
     pub fn dtls(&mut self, datagram: &[u8], now: i64, totals: &mut Totals) {
         let done = self.dtls.as_mut().map(|dtls| dtls.handle_packet(datagram));
-        self.after_dtls(
-            done.and_then(Result::err).map(|error| error.to_string()),
-            now,
-            totals,
-        );
+        self.after_dtls(done.and_then(Result::err).map(|error| error.to_string()), now, totals);
     }
 
     fn after_dtls(&mut self, error: Option<String>, now: i64, totals: &mut Totals) {
@@ -300,21 +269,17 @@ impl Peer {
                     self.dtls_due = Some(due);
                     break;
                 }
-                Output::PeerCert(der)
-                    if certificate::fingerprint(der) != self.answer.fingerprint =>
-                {
+                Output::PeerCert(der) if certificate::fingerprint(der) != self.answer.fingerprint => {
                     self.fail("another certificate than the answer's".to_owned());
                     return;
                 }
-                Output::KeyingMaterial(material, profile) => {
-                    match srtp::client_keys(&material, profile) {
-                        Ok((send, receive)) => {
-                            self.send = Some(Box::new(send));
-                            self.receive = Some(Box::new(receive));
-                        }
-                        Err(error) => return self.fail(error),
+                Output::KeyingMaterial(material, profile) => match srtp::client_keys(&material, profile) {
+                    Ok((send, receive)) => {
+                        self.send = Some(Box::new(send));
+                        self.receive = Some(Box::new(receive));
                     }
-                }
+                    Err(error) => return self.fail(error),
+                },
                 Output::Connected => {
                     self.state = State::Connected;
                     self.connected = now;
@@ -335,13 +300,7 @@ impl Peer {
     }
 
     /// An SRTCP packet, opened in place; `seen` gets each packet of the compound.
-    pub fn rtcp(
-        &mut self,
-        datagram: &mut [u8],
-        now: i64,
-        totals: &mut Totals,
-        mut seen: impl FnMut(u8, u8, &[u8]),
-    ) {
+    pub fn rtcp(&mut self, datagram: &mut [u8], now: i64, totals: &mut Totals, mut seen: impl FnMut(u8, u8, &[u8])) {
         let Some(half) = &self.receive else { return };
         let Some(length) = half.open_rtcp(datagram) else {
             totals.reports_bad += 1;

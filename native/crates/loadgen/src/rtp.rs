@@ -67,11 +67,7 @@ pub fn extension(packet: &[u8], id: u8) -> Option<u16> {
 /// The payload of a plain packet without header and padding; None when the padding is longer than the payload.
 pub fn payload<'a>(packet: &'a [u8], header: &Header) -> Option<&'a [u8]> {
     let body = packet.get(header.length..)?;
-    let padding = if header.padded {
-        usize::from(*body.last()?)
-    } else {
-        0
-    };
+    let padding = if header.padded { usize::from(*body.last()?) } else { 0 };
     body.get(..body.len().checked_sub(padding)?)
 }
 
@@ -85,21 +81,12 @@ mod tests {
         packet.extend([0xBE, 0xDE, 0, 2, 0x40, 9, 0x31, 0x12, 0x34, 0, 0, 0]);
         packet.extend([1, 2, 3, 0, 2]);
         let header = read(&packet).unwrap();
-        assert_eq!(
-            (
-                header.marker,
-                header.payload_type,
-                header.seq,
-                header.length
-            ),
-            (true, 102, 7, 24)
-        );
+        assert_eq!((header.marker, header.payload_type, header.seq, header.length), (true, 102, 7, 24));
         assert_eq!(extension(&packet, 3), Some(0x1234));
         assert_eq!(extension(&packet, 5), None);
         assert_eq!(payload(&packet, &header), Some(&[1, 2, 3][..]));
         for end in 0..packet.len() {
-            let _ = read(&packet[..end])
-                .map(|header| payload(&packet[..end], &header).map(<[u8]>::len));
+            let _ = read(&packet[..end]).map(|header| payload(&packet[..end], &header).map(<[u8]>::len));
             let _ = extension(&packet[..end], 5);
         }
     }

@@ -22,19 +22,11 @@ pub struct Answer {
     pub remb: bool,
 }
 
-const TRANSPORT_CC: &str =
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
 /// `template` with ICE credentials, fingerprint and, for a publisher, the video SSRC replaced. Candidates are left
 /// out: an ICE-lite server has no use for them and learns us from our checks.
-pub fn offer(
-    template: &str,
-    ufrag: &str,
-    password: &str,
-    fingerprint: &str,
-    session: u64,
-    ssrc: u32,
-) -> String {
+pub fn offer(template: &str, ufrag: &str, password: &str, fingerprint: &str, session: u64, ssrc: u32) -> String {
     let mut out = String::with_capacity(template.len());
     let mut video = false;
     for line in template.lines() {
@@ -59,10 +51,7 @@ pub fn offer(
         }
         out.push_str("\r\n");
         if video && line.starts_with("a=ssrc-group:FID") {
-            out.push_str(&format!(
-                "a=ssrc:{ssrc} cname:load\r\na=ssrc:{} cname:load\r\n",
-                ssrc ^ 1
-            ));
+            out.push_str(&format!("a=ssrc:{ssrc} cname:load\r\na=ssrc:{} cname:load\r\n", ssrc ^ 1));
         }
     }
     out
@@ -78,15 +67,11 @@ pub fn read_answer(text: &str) -> Result<Answer, String> {
         if let Some(media) = line.strip_prefix("m=") {
             video = media.starts_with("video");
         }
-        let Some((name, value)) = line
-            .strip_prefix("a=")
-            .map(|rest| rest.split_once(':').unwrap_or((rest, "")))
-        else {
+        let Some((name, value)) = line.strip_prefix("a=").map(|rest| rest.split_once(':').unwrap_or((rest, ""))) else {
             continue;
         };
         let mut words = value.split(' ');
-        let number =
-            |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+        let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
         match name {
             "ice-ufrag" => answer.ufrag = value.to_owned(),
             "ice-pwd" => answer.password = value.to_owned(),
@@ -116,20 +101,12 @@ pub fn read_answer(text: &str) -> Result<Answer, String> {
             }
             "fmtp" if video && answer.rtx_payload_type == 0 => {
                 let payload_type = number(words.next()) as u8;
-                if answer.payload_type != 0
-                    && words.next() == Some(&format!("apt={}", answer.payload_type))
-                {
+                if answer.payload_type != 0 && words.next() == Some(&format!("apt={}", answer.payload_type)) {
                     answer.rtx_payload_type = payload_type;
                 }
             }
             "extmap" if video => {
-                let id = words
-                    .next()
-                    .unwrap_or("")
-                    .split('/')
-                    .next()
-                    .and_then(|id| id.parse().ok())
-                    .unwrap_or(0);
+                let id = words.next().unwrap_or("").split('/').next().and_then(|id| id.parse().ok()).unwrap_or(0);
                 if words.next() == Some(TRANSPORT_CC) && (1..15).contains(&id) {
                     answer.transport_cc = id;
                 }
@@ -164,21 +141,10 @@ mod tests {
             a=ssrc-group:FID 5 6\r\na=candidate:1 1 udp 9 127.0.0.1 4000 typ host\r\n\
             a=candidate:2 1 tcp 10 127.0.0.1 4000 typ host tcptype passive\r\n";
         let answer = read_answer(text).unwrap();
-        assert_eq!(
-            (
-                answer.ssrc,
-                answer.rtx_ssrc,
-                answer.payload_type,
-                answer.rtx_payload_type
-            ),
-            (5, 6, 102, 103)
-        );
+        assert_eq!((answer.ssrc, answer.rtx_ssrc, answer.payload_type, answer.rtx_payload_type), (5, 6, 102, 103));
         assert_eq!((answer.transport_cc, answer.remb), (3, true));
         assert_eq!(answer.address, "127.0.0.1:4000".parse().ok());
-        assert_eq!(
-            read_answer("v=0"),
-            Err("the answer has no ice-ufrag".to_owned())
-        );
+        assert_eq!(read_answer("v=0"), Err("the answer has no ice-ufrag".to_owned()));
     }
 
     #[test]

@@ -16,12 +16,7 @@ const ENCRYPTED: u32 = 0x8000_0000;
 
 /// One direction's keys.
 pub enum Half {
-    Gcm {
-        rtp: LessSafeKey,
-        rtp_salt: [u8; 12],
-        rtcp: LessSafeKey,
-        rtcp_salt: [u8; 12],
-    },
+    Gcm { rtp: LessSafeKey, rtp_salt: [u8; 12], rtcp: LessSafeKey, rtcp_salt: [u8; 12] },
     Cm(Cm),
 }
 
@@ -56,16 +51,10 @@ impl Half {
         if salt.len() == 14 {
             return Ok(Half::Cm(Cm {
                 rtp: Aes128::new(&derive::<16>(master, salt, 0).into()),
-                rtp_auth: hmac::Key::new(
-                    hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-                    &derive::<20>(master, salt, 1),
-                ),
+                rtp_auth: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &derive::<20>(master, salt, 1)),
                 rtp_salt: derive(master, salt, 2),
                 rtcp: Aes128::new(&derive::<16>(master, salt, 3).into()),
-                rtcp_auth: hmac::Key::new(
-                    hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-                    &derive::<20>(master, salt, 4),
-                ),
+                rtcp_auth: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &derive::<20>(master, salt, 4)),
                 rtcp_salt: derive(master, salt, 5),
             }));
         }
@@ -75,8 +64,7 @@ impl Half {
             } else {
                 UnboundKey::new(&AES_256_GCM, &derive::<32>(master, salt, label))
             };
-            key.map(LessSafeKey::new)
-                .map_err(|_| "a session key of a wrong length".to_owned())
+            key.map(LessSafeKey::new).map_err(|_| "a session key of a wrong length".to_owned())
         };
         Ok(Half::Gcm {
             rtp: aead(0)?,
@@ -93,9 +81,7 @@ impl Half {
             Half::Gcm { rtp, rtp_salt, .. } => {
                 let (head, body) = packet.split_at_mut(header);
                 let nonce = gcm_nonce(rtp_salt, ssrc, index);
-                let tag = rtp
-                    .seal_in_place_separate_tag(nonce, Aad::from(head), body)
-                    .expect("a short packet");
+                let tag = rtp.seal_in_place_separate_tag(nonce, Aad::from(head), body).expect("a short packet");
                 packet.extend_from_slice(tag.as_ref());
             }
             Half::Cm(cm) => {
@@ -117,15 +103,8 @@ impl Half {
                 Some(header + plain.len())
             }
             Half::Cm(cm) => {
-                let end = packet
-                    .len()
-                    .checked_sub(CM_TAG)
-                    .filter(|end| *end >= header)?;
-                let tag = cm_tag(
-                    &cm.rtp_auth,
-                    &packet[..end],
-                    ((index >> 16) as u32).to_be_bytes(),
-                );
+                let end = packet.len().checked_sub(CM_TAG).filter(|end| *end >= header)?;
+                let tag = cm_tag(&cm.rtp_auth, &packet[..end], ((index >> 16) as u32).to_be_bytes());
                 if tag[..CM_TAG] != packet[end..] {
                     return None;
                 }
@@ -140,27 +119,18 @@ impl Half {
         let ssrc: [u8; 4] = packet[4..8].try_into().expect("four bytes");
         let word = (index | ENCRYPTED).to_be_bytes();
         match self {
-            Half::Gcm {
-                rtcp, rtcp_salt, ..
-            } => {
+            Half::Gcm { rtcp, rtcp_salt, .. } => {
                 let mut aad = [0; 12];
                 aad[..8].copy_from_slice(&packet[..8]);
                 aad[8..].copy_from_slice(&word);
                 let nonce = gcm_nonce(rtcp_salt, ssrc, u64::from(index));
-                let tag = rtcp
-                    .seal_in_place_separate_tag(nonce, Aad::from(aad), &mut packet[8..])
-                    .expect("a short packet");
+                let tag =
+                    rtcp.seal_in_place_separate_tag(nonce, Aad::from(aad), &mut packet[8..]).expect("a short packet");
                 packet.extend_from_slice(tag.as_ref());
                 packet.extend_from_slice(&word);
             }
             Half::Cm(cm) => {
-                cm_stream(
-                    &cm.rtcp,
-                    &cm.rtcp_salt,
-                    ssrc,
-                    u64::from(index),
-                    &mut packet[8..],
-                );
+                cm_stream(&cm.rtcp, &cm.rtcp_salt, ssrc, u64::from(index), &mut packet[8..]);
                 let tag = cm_tag(&cm.rtcp_auth, packet, word);
                 packet.extend_from_slice(&word);
                 packet.extend_from_slice(&tag[..CM_TAG]);
@@ -172,41 +142,25 @@ impl Half {
     pub fn open_rtcp(&self, packet: &mut [u8]) -> Option<usize> {
         let ssrc: [u8; 4] = packet.get(4..8)?.try_into().ok()?;
         match self {
-            Half::Gcm {
-                rtcp, rtcp_salt, ..
-            } => {
-                let end = packet
-                    .len()
-                    .checked_sub(INDEX)
-                    .filter(|end| *end >= 8 + GCM_TAG)?;
+            Half::Gcm { rtcp, rtcp_salt, .. } => {
+                let end = packet.len().checked_sub(INDEX).filter(|end| *end >= 8 + GCM_TAG)?;
                 let word: [u8; 4] = packet[end..].try_into().ok()?;
                 let mut aad = [0; 12];
                 aad[..8].copy_from_slice(&packet[..8]);
                 aad[8..].copy_from_slice(&word);
                 let index = u32::from_be_bytes(word) & !ENCRYPTED;
                 let nonce = gcm_nonce(rtcp_salt, ssrc, u64::from(index));
-                let plain = rtcp
-                    .open_in_place(nonce, Aad::from(aad), &mut packet[8..end])
-                    .ok()?;
+                let plain = rtcp.open_in_place(nonce, Aad::from(aad), &mut packet[8..end]).ok()?;
                 Some(8 + plain.len())
             }
             Half::Cm(cm) => {
-                let end = packet
-                    .len()
-                    .checked_sub(INDEX + CM_TAG)
-                    .filter(|end| *end >= 8)?;
+                let end = packet.len().checked_sub(INDEX + CM_TAG).filter(|end| *end >= 8)?;
                 let word: [u8; 4] = packet[end..end + INDEX].try_into().ok()?;
                 if cm_tag(&cm.rtcp_auth, &packet[..end], word)[..CM_TAG] != packet[end + INDEX..] {
                     return None;
                 }
                 let index = u32::from_be_bytes(word) & !ENCRYPTED;
-                cm_stream(
-                    &cm.rtcp,
-                    &cm.rtcp_salt,
-                    ssrc,
-                    u64::from(index),
-                    &mut packet[8..end],
-                );
+                cm_stream(&cm.rtcp, &cm.rtcp_salt, ssrc, u64::from(index), &mut packet[8..end]);
                 Some(end)
             }
         }
@@ -249,11 +203,7 @@ fn cm_tag(key: &hmac::Key, packet: &[u8], trailer: [u8; 4]) -> [u8; 20] {
     let mut context = hmac::Context::with_key(key);
     context.update(packet);
     context.update(&trailer);
-    context
-        .sign()
-        .as_ref()
-        .try_into()
-        .expect("SHA-1 has 20 bytes")
+    context.sign().as_ref().try_into().expect("SHA-1 has 20 bytes")
 }
 
 /// RFC 3711 section 4.3 with a key derivation rate of 0; a salt of 12 bytes is filled up with zeros at its end
@@ -268,8 +218,9 @@ fn derive<const N: usize>(master: &[u8], salt: &[u8], label: u8) -> [u8; N] {
         let mut block = iv.into();
         match <[u8; 16]>::try_from(master) {
             Ok(key) => Aes128::new(&key.into()).encrypt_block(&mut block),
-            Err(_) => Aes256::new(&<[u8; 32]>::try_from(master).expect("16 or 32 bytes").into())
-                .encrypt_block(&mut block),
+            Err(_) => {
+                Aes256::new(&<[u8; 32]>::try_from(master).expect("16 or 32 bytes").into()).encrypt_block(&mut block)
+            }
         }
         chunk.copy_from_slice(&block[..chunk.len()]);
     }
@@ -303,30 +254,15 @@ mod tests {
     use super::*;
 
     fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-            .collect()
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
     }
 
     #[test]
     fn keys_are_those_of_rfc_3711_appendix_b3() {
-        let (master, salt) = (
-            hex("E1F97A0D3E018BE0D64FA32C06DE4139"),
-            hex("0EC675AD498AFEEBB6960B3AABE6"),
-        );
-        assert_eq!(
-            derive::<16>(&master, &salt, 0).to_vec(),
-            hex("C61E7A93744F39EE10734AFE3FF7A087")
-        );
-        assert_eq!(
-            derive::<14>(&master, &salt, 2).to_vec(),
-            hex("30CBBC08863D8C85D49DB34A9AE1")
-        );
-        assert_eq!(
-            derive::<20>(&master, &salt, 1).to_vec(),
-            hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4")
-        );
+        let (master, salt) = (hex("E1F97A0D3E018BE0D64FA32C06DE4139"), hex("0EC675AD498AFEEBB6960B3AABE6"));
+        assert_eq!(derive::<16>(&master, &salt, 0).to_vec(), hex("C61E7A93744F39EE10734AFE3FF7A087"));
+        assert_eq!(derive::<14>(&master, &salt, 2).to_vec(), hex("30CBBC08863D8C85D49DB34A9AE1"));
+        assert_eq!(derive::<20>(&master, &salt, 1).to_vec(), hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4"));
     }
 
     #[test]

@@ -48,9 +48,7 @@ pub fn is_answer(message: &[u8], transaction: &[u8; 12], key: &hmac::Key) -> boo
             let mut signed = message[..at].to_vec();
             let total = at + INTEGRITY - HEADER;
             signed[2..4].copy_from_slice(&(total as u16).to_be_bytes());
-            return message
-                .get(at + 4..at + INTEGRITY)
-                .is_some_and(|tag| hmac::verify(key, &signed, tag).is_ok());
+            return message.get(at + 4..at + INTEGRITY).is_some_and(|tag| hmac::verify(key, &signed, tag).is_ok());
         }
         at += 4 + length.next_multiple_of(4);
     }
@@ -91,10 +89,7 @@ mod tests {
     fn a_check_is_framed_and_signed() {
         let mut out = Vec::new();
         check(&[7; 12], "server:client", &key("password"), &mut out);
-        assert_eq!(
-            usize::from(u16::from_be_bytes([out[2], out[3]])) + HEADER,
-            out.len()
-        );
+        assert_eq!(usize::from(u16::from_be_bytes([out[2], out[3]])) + HEADER, out.len());
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
     }
 

@@ -19,11 +19,7 @@ impl Object {
 
     pub fn number(mut self, key: &str, value: impl Into<f64>) -> Self {
         let value: f64 = value.into();
-        let _ = write!(
-            self.0,
-            ",\"{key}\":{}",
-            if value.is_finite() { value } else { 0.0 }
-        );
+        let _ = write!(self.0, ",\"{key}\":{}", if value.is_finite() { value } else { 0.0 });
         self
     }
 
@@ -64,10 +60,7 @@ mod tests {
     #[test]
     fn percentiles_are_nearest_ranks() {
         let mut values: Vec<i64> = (1..=100).rev().collect();
-        assert_eq!(
-            (percentile(&mut values, 0.5), percentile(&mut values, 0.99)),
-            (50, 99)
-        );
+        assert_eq!((percentile(&mut values, 0.5), percentile(&mut values, 0.99)), (50, 99));
         assert_eq!(percentile(&mut [], 0.5), 0);
     }
 }

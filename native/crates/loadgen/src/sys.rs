@@ -14,11 +14,7 @@ const CONTROL: usize = 128;
 const RECEIVE_BUFFER: libc::c_int = 2 << 20;
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 fn clock(id: libc::clockid_t) -> i64 {
@@ -55,12 +51,7 @@ pub fn pin(core: usize) -> io::Result<()> {
     unsafe {
         let mut set: libc::cpu_set_t = zeroed();
         libc::CPU_SET(core, &mut set);
-        check(libc::sched_setaffinity(
-            0,
-            size_of::<libc::cpu_set_t>(),
-            &set,
-        ))
-        .map(drop)
+        check(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)).map(drop)
     }
 }
 
@@ -85,11 +76,7 @@ fn set(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> 
 
 /// A UDP socket bound by `connect` to one remote: other senders are not heard, and sends need no address.
 pub fn udp(remote: SocketAddr) -> io::Result<OwnedFd> {
-    let local: SocketAddr = if remote.is_ipv4() {
-        ([127, 0, 0, 1], 0).into()
-    } else {
-        ([0_u16; 8], 0).into()
-    };
+    let local: SocketAddr = if remote.is_ipv4() { ([127, 0, 0, 1], 0).into() } else { ([0_u16; 8], 0).into() };
     let socket = std::net::UdpSocket::bind(local)?;
     socket.connect(remote)?;
     prepare(&socket)?;
@@ -118,20 +105,8 @@ pub fn sink() -> io::Result<(OwnedFd, u16)> {
 pub fn outgoing() -> io::Result<OwnedFd> {
     let socket = std::net::UdpSocket::bind(("127.0.0.1", 0))?;
     socket.set_nonblocking(true)?;
-    if set(
-        socket.as_raw_fd(),
-        libc::SOL_SOCKET,
-        libc::SO_SNDBUFFORCE,
-        4 << 20,
-    )
-    .is_err()
-    {
-        set(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_SNDBUF,
-            4 << 20,
-        )?;
+    if set(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, 4 << 20).is_err() {
+        set(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDBUF, 4 << 20)?;
     }
     Ok(socket.into())
 }
@@ -150,13 +125,7 @@ impl Outbox {
     pub fn new(batch: usize, train: usize, segment: usize) -> Self {
         let batch = batch.clamp(1, 64);
         let bytes = vec![0; batch * train].into();
-        Self {
-            bytes,
-            train,
-            segment: segment as u16,
-            ports: Vec::with_capacity(batch),
-            batch,
-        }
+        Self { bytes, train, segment: segment as u16, ports: Vec::with_capacity(batch), batch }
     }
 
     /// Where the next train is built.
@@ -168,11 +137,7 @@ impl Outbox {
     /// The train is whole; returns how many trains the kernel refused.
     pub fn commit(&mut self, fd: RawFd, port: u16) -> u64 {
         self.ports.push(port);
-        if self.ports.len() < self.batch {
-            0
-        } else {
-            self.flush(fd)
-        }
+        if self.ports.len() < self.batch { 0 } else { self.flush(fd) }
     }
 
     pub fn flush(&mut self, fd: RawFd) -> u64 {
@@ -200,19 +165,12 @@ impl Outbox {
                 (*item).cmsg_level = libc::SOL_UDP;
                 (*item).cmsg_type = libc::UDP_SEGMENT;
                 (*item).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as usize;
-                libc::CMSG_DATA(item)
-                    .cast::<u16>()
-                    .write_unaligned(self.segment);
+                libc::CMSG_DATA(item).cast::<u16>().write_unaligned(self.segment);
             }
             match count {
                 0 => 0,
                 1 => i32::from(libc::sendmsg(fd, &messages[0].msg_hdr, libc::MSG_DONTWAIT) >= 0),
-                _ => libc::sendmmsg(
-                    fd,
-                    messages.as_mut_ptr(),
-                    count as u32,
-                    libc::MSG_DONTWAIT as _,
-                ),
+                _ => libc::sendmmsg(fd, messages.as_mut_ptr(), count as u32, libc::MSG_DONTWAIT as _),
             }
         };
         self.ports.clear();
@@ -223,14 +181,7 @@ impl Outbox {
 /// Send one datagram; false when the kernel did not take it.
 pub fn send(fd: &OwnedFd, datagram: &[u8]) -> bool {
     // SAFETY: pointer and length are those of one slice.
-    let sent = unsafe {
-        libc::send(
-            fd.as_raw_fd(),
-            datagram.as_ptr().cast(),
-            datagram.len(),
-            libc::MSG_DONTWAIT,
-        )
-    };
+    let sent = unsafe { libc::send(fd.as_raw_fd(), datagram.as_ptr().cast(), datagram.len(), libc::MSG_DONTWAIT) };
     sent == datagram.len() as isize
 }
 
@@ -250,10 +201,7 @@ pub struct Train<'a> {
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self {
-            bytes: vec![0; BATCH * SLOT].into(),
-            control: vec![[0; CONTROL / 8]; BATCH].into(),
-        }
+        Self { bytes: vec![0; BATCH * SLOT].into(), control: vec![[0; CONTROL / 8]; BATCH].into() }
     }
 }
 
@@ -275,27 +223,17 @@ impl Receiver {
                 header.msg_controllen = CONTROL;
             }
             let none = std::ptr::null_mut();
-            let got = libc::recvmmsg(
-                fd,
-                messages.as_mut_ptr(),
-                BATCH as u32,
-                libc::MSG_DONTWAIT as _,
-                none,
-            );
+            let got = libc::recvmmsg(fd, messages.as_mut_ptr(), BATCH as u32, libc::MSG_DONTWAIT as _, none);
             for (at, message) in messages.iter().enumerate().take(got.max(0) as usize) {
                 let length = message.msg_len as usize;
-                let mut train = Train {
-                    bytes: &mut self.bytes[at * SLOT..at * SLOT + length],
-                    segment: length.max(1),
-                    arrived: 0,
-                };
+                let mut train =
+                    Train { bytes: &mut self.bytes[at * SLOT..at * SLOT + length], segment: length.max(1), arrived: 0 };
                 let mut item = libc::CMSG_FIRSTHDR(&message.msg_hdr);
                 while !item.is_null() {
                     let data = libc::CMSG_DATA(item);
                     match ((*item).cmsg_level, (*item).cmsg_type) {
                         (libc::SOL_UDP, libc::UDP_GRO) => {
-                            train.segment =
-                                (data.cast::<libc::c_int>().read_unaligned() as usize).max(1);
+                            train.segment = (data.cast::<libc::c_int>().read_unaligned() as usize).max(1);
                         }
                         (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                             let time = data.cast::<libc::timespec>().read_unaligned();
@@ -323,22 +261,12 @@ impl Poll {
         // SAFETY: a new descriptor that nobody else owns.
         let fd = unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
         // SAFETY: an all-zero event is a valid one.
-        Ok(Self {
-            fd,
-            events: vec![unsafe { zeroed() }; 256],
-        })
+        Ok(Self { fd, events: vec![unsafe { zeroed() }; 256] })
     }
 
     fn control(&self, what: libc::c_int, fd: RawFd, token: u64, writing: bool) -> io::Result<()> {
-        let events = if writing {
-            libc::EPOLLOUT
-        } else {
-            libc::EPOLLIN
-        };
-        let mut event = libc::epoll_event {
-            events: events as u32,
-            u64: token,
-        };
+        let events = if writing { libc::EPOLLOUT } else { libc::EPOLLIN };
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
         // SAFETY: `event` lives over the call.
         check(unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), what, fd, &mut event) }).map(drop)
     }
@@ -363,12 +291,7 @@ impl Poll {
                 milliseconds,
             )
         };
-        ready.extend(
-            self.events
-                .iter()
-                .take(got.max(0) as usize)
-                .map(|event| event.u64),
-        );
+        ready.extend(self.events.iter().take(got.max(0) as usize).map(|event| event.u64));
     }
 }
 
@@ -379,9 +302,7 @@ impl Timer {
     pub fn new() -> io::Result<Self> {
         let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
         // SAFETY: a new descriptor that nobody else owns.
-        Ok(Self(unsafe {
-            OwnedFd::from_raw_fd(check(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags))?)
-        }))
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(check(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags))?) }))
     }
 
     pub fn fd(&self) -> RawFd {
@@ -395,12 +316,7 @@ impl Timer {
             let mut spec: libc::itimerspec = zeroed();
             spec.it_value.tv_sec = at / 1_000_000_000;
             spec.it_value.tv_nsec = (at % 1_000_000_000).max(1);
-            libc::timerfd_settime(
-                self.fd(),
-                libc::TFD_TIMER_ABSTIME,
-                &spec,
-                std::ptr::null_mut(),
-            );
+            libc::timerfd_settime(self.fd(), libc::TFD_TIMER_ABSTIME, &spec, std::ptr::null_mut());
         }
     }
 }

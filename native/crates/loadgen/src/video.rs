@@ -11,9 +11,7 @@ use crate::rtp::{self, Header};
 pub const PACKET: usize = 1200;
 /// Frames that can still be compared.
 const KEPT: usize = 512;
-const STAP_A: [u8; 17] = [
-    0x78, 0, 8, 0x67, 0x42, 0xE0, 0x1F, 0xDA, 0x01, 0x40, 0x16, 0, 4, 0x68, 0xCE, 0x3C, 0x80,
-];
+const STAP_A: [u8; 17] = [0x78, 0, 8, 0x67, 0x42, 0xE0, 0x1F, 0xDA, 0x01, 0x40, 0x16, 0, 4, 0x68, 0xCE, 0x3C, 0x80];
 const IDR: u8 = 0x65;
 const SLICE: u8 = 0x41;
 
@@ -87,8 +85,7 @@ impl Source {
         nal.extend(number.to_be_bytes());
         let length = fragment * self.packets_per_frame;
         while nal.len() <= length {
-            let at = (number as usize).wrapping_mul(977).wrapping_add(nal.len())
-                % (self.filler.len() / 2);
+            let at = (number as usize).wrapping_mul(977).wrapping_add(nal.len()) % (self.filler.len() / 2);
             let take = (length + 1 - nal.len()).min(self.filler.len() / 2);
             nal.extend_from_slice(&self.filler[at..at + take]);
         }
@@ -104,23 +101,12 @@ impl Source {
             let packet = self.packet(timestamp, last, &[&head, body]);
             out.push(packet);
         }
-        let frame = Frame {
-            number,
-            timestamp,
-            key,
-            nal,
-            sent: 0,
-            arrived: 0,
-            latest: 0,
-            expected,
-        };
+        let frame = Frame { number, timestamp, key, nal, sent: 0, arrived: 0, latest: 0, expected };
         let slot = number as usize % KEPT;
         self.by_timestamp.insert(timestamp, slot);
         match self.frames.get_mut(slot) {
             Some(old) => {
-                if self.by_timestamp.get(&old.timestamp) == Some(&slot)
-                    && old.timestamp != timestamp
-                {
+                if self.by_timestamp.get(&old.timestamp) == Some(&slot) && old.timestamp != timestamp {
                     self.by_timestamp.remove(&old.timestamp);
                 }
                 *old = frame;
@@ -158,16 +144,12 @@ impl Source {
     }
 
     pub fn by_number(&self, number: u32) -> Option<&Frame> {
-        self.frames
-            .get(number as usize % KEPT)
-            .filter(|frame| frame.number == number)
+        self.frames.get(number as usize % KEPT).filter(|frame| frame.number == number)
     }
 
     pub fn by_timestamp(&mut self, timestamp: u32) -> Option<&mut Frame> {
         let slot = *self.by_timestamp.get(&timestamp)?;
-        self.frames
-            .get_mut(slot)
-            .filter(|frame| frame.timestamp == timestamp)
+        self.frames.get_mut(slot).filter(|frame| frame.timestamp == timestamp)
     }
 }
 
@@ -268,21 +250,10 @@ mod tests {
         for number in 0..3 {
             source.next(number * 3000, 1, &mut packets);
             assert_eq!(packets.len(), if number == 0 { 10 } else { 9 });
-            assert!(
-                packets[1..]
-                    .iter()
-                    .all(|(packet, ..)| packet.len() == PACKET)
-            );
+            assert!(packets[1..].iter().all(|(packet, ..)| packet.len() == PACKET));
             feed(&mut checker, &source, &packets);
         }
-        assert_eq!(
-            (
-                checker.findings.frames,
-                checker.findings.wrong,
-                checker.findings.lost
-            ),
-            (3, 0, 0)
-        );
+        assert_eq!((checker.findings.frames, checker.findings.wrong, checker.findings.lost), (3, 0, 0));
         assert_eq!(checker.offset, Some(0));
 
         source.next(9000, 1, &mut packets);
@@ -293,13 +264,6 @@ mod tests {
         source.next(12_000, 1, &mut packets);
         packets.remove(4);
         feed(&mut checker, &source, &packets);
-        assert_eq!(
-            (
-                checker.findings.frames,
-                checker.findings.lost,
-                checker.findings.wrong
-            ),
-            (4, 1, 1)
-        );
+        assert_eq!((checker.findings.frames, checker.findings.lost, checker.findings.wrong), (4, 1, 1));
     }
 }

@@ -117,6 +117,7 @@ mod tests {
             kind: Kind::Video,
             codec: Codec::Vp8,
             encoding,
+            generation: 0,
             packets: vec![packet],
             arrived: Time::from_millis(ms),
             clock: Some((5 << 32, 0)),

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sfu::api::Command;
 use sfu::io::Route;
 use sfu::time::{Span, Time};
 
@@ -34,6 +35,8 @@ const FULL_WAIT: Duration = Duration::from_millis(5);
 /// The most that is done at a stretch before the machine may send what is due.
 const TURN: Duration = Duration::from_millis(1);
 const ACCEPTS_PER_ROUND: usize = 64;
+/// A round that begins so long after the one before: see `forgive`.
+const STANDSTILL: Span = Span::secs(1);
 /// Rounds in which a barrier waits for the sockets to run dry.
 const BARRIER_ROUNDS: usize = 256;
 
@@ -79,6 +82,7 @@ pub struct Worker<M: Machine> {
     /// A tick failed: not before then again.
     ticks_from: Time,
     next_second: Time,
+    last_round: Time,
     listening_paused: bool,
     stopping: bool,
 }
@@ -87,6 +91,7 @@ impl<M: Machine> Worker<M> {
     pub fn new(setup: Setup<M>, machine: M) -> std::io::Result<Self> {
         let index = usize::from(setup.index);
         let counters = setup.shared.counters[index].clone();
+        let last_round = setup.shared.clock.now();
         let poll = Poll::new(256)?;
         let registry = poll.registry();
         for (number, socket) in setup.sockets.iter().enumerate() {
@@ -127,6 +132,7 @@ impl<M: Machine> Worker<M> {
             full_until: None,
             ticks_from: Time(0),
             next_second: Time(0),
+            last_round,
             listening_paused: false,
             stopping: false,
         })
@@ -148,6 +154,7 @@ impl<M: Machine> Worker<M> {
         let timeout = self.timeout();
         let (ready, began, late) = self.wait(timeout);
         let mut now = self.shared.clock.now();
+        self.forgive(now);
         for index in 0..ready {
             if let Some(ready) = self.poll.ready(index) {
                 self.handle(ready, now);
@@ -172,6 +179,15 @@ impl<M: Machine> Worker<M> {
         }
         // how long a datagram may have waited: this round's length, or how late its timer was
         self.driver.counters.lag_max_us.raise(began.elapsed().max(late).as_micros() as u64);
+    }
+
+    /// The thread stood still, with its process or for want of a CPU: nobody else is to blame for that silence, so its
+    /// deadlines move before anything is looked at. A clock that is moved by hand jumps on purpose.
+    fn forgive(&mut self, now: Time) {
+        let gap = now.since(std::mem::replace(&mut self.last_round, now));
+        if gap > STANDSTILL && !self.shared.clock.is_manual() {
+            self.driver.guarded(now, |machine, tx| machine.command(Command::Forgive(gap), now, tx));
+        }
     }
 
     /// Waits for something to do. Returns how much is ready, when that was, and how late.

@@ -31,20 +31,13 @@ static ALLOCATOR: Counting = Counting;
 
 fn fingerprint(id: &Identity) -> Vec<(Digest, Vec<u8>)> {
     let (_, hex) = id.fingerprint().split_once(' ').expect("a hash name");
-    let bytes = hex
-        .split(':')
-        .map(|byte| u8::from_str_radix(byte, 16).expect("hexadecimal"));
+    let bytes = hex.split(':').map(|byte| u8::from_str_radix(byte, 16).expect("hexadecimal"));
     vec![(Digest::Sha256, bytes.collect())]
 }
 
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<usize>().ok())
-        .unwrap_or(0)
-        * 4096
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
 }
 
 /// One handshake: the two ends, and the time that each took.
@@ -83,10 +76,7 @@ fn main() {
     const ROUNDS: usize = 1000;
     let epoch = Instant::now();
     type Make = fn() -> Result<Identity, String>;
-    let versions: [(&str, Make); 2] = [
-        ("1.3", Identity::generate),
-        ("1.2", Identity::generate_dtls_1_2),
-    ];
+    let versions: [(&str, Make); 2] = [("1.3", Identity::generate), ("1.2", Identity::generate_dtls_1_2)];
     let only = std::env::args().nth(1);
     for (version, make) in versions {
         // Memory freed by one version is used again by the next: give one to see what is resident.
@@ -97,14 +87,10 @@ fn main() {
         for _ in 0..50 {
             handshake(&server, &client, epoch);
         }
-        let mut times: Vec<Duration> = (0..ROUNDS)
-            .map(|_| handshake(&server, &client, epoch).2[0])
-            .collect();
+        let mut times: Vec<Duration> = (0..ROUNDS).map(|_| handshake(&server, &client, epoch).2[0]).collect();
         times.sort();
         let held = HELD.load(Relaxed);
-        let kept: Vec<Dtls> = (0..ROUNDS)
-            .map(|_| handshake(&server, &client, epoch).0)
-            .collect();
+        let kept: Vec<Dtls> = (0..ROUNDS).map(|_| handshake(&server, &client, epoch).0).collect();
         let fresh = (HELD.load(Relaxed) - held) as usize / ROUNDS;
         drop(kept);
         let (held, rss) = (HELD.load(Relaxed), resident());
@@ -113,9 +99,7 @@ fn main() {
             dtls
         };
         let many = 10 * ROUNDS;
-        let kept: Vec<Dtls> = (0..many)
-            .map(|_| settle(handshake(&server, &client, epoch).0))
-            .collect();
+        let kept: Vec<Dtls> = (0..many).map(|_| settle(handshake(&server, &client, epoch).0)).collect();
         let later = (HELD.load(Relaxed) - held) as usize / many;
         let rss = resident().saturating_sub(rss) + ROUNDS * fresh;
         drop(kept);

@@ -12,10 +12,7 @@ use sfu::dtls::{Dtls, Identity, Status};
 use sfu::time::Time;
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
-    (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
-        .collect()
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -23,10 +20,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let expected = std::env::args()
-        .nth(1)
-        .and_then(|hex| bytes(&hex))
-        .ok_or("dtls_pipe SHA256")?;
+    let expected = std::env::args().nth(1).and_then(|hex| bytes(&hex)).ok_or("dtls_pipe SHA256")?;
     let id = Identity::generate()?;
     let epoch = Instant::now();
     let now = || Time(epoch.elapsed().as_micros() as u64);

@@ -33,10 +33,7 @@ fn clear() -> Vec<u8> {
 }
 
 fn main() {
-    let master = Master {
-        key: [7; 16],
-        salt: [0; 14],
-    };
+    let master = Master { key: [7; 16], salt: [0; 14] };
     let bare = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &[7; 16]).expect("a key"));
     let mut packet = clear();
     packet.resize(PACKET + 16, 0);
@@ -46,9 +43,7 @@ fn main() {
         let (header, rest) = packet.split_at_mut(HEADER);
         let (body, tag) = rest.split_at_mut(PACKET - HEADER);
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let sealed = bare
-            .seal_in_place_separate_tag(nonce, Aad::from(&*header), body)
-            .expect("sealed");
+        let sealed = bare.seal_in_place_separate_tag(nonce, Aad::from(&*header), body).expect("sealed");
         tag.copy_from_slice(sealed.as_ref());
         black_box(&packet);
     });
@@ -73,9 +68,5 @@ fn main() {
         });
         println!("{profile:?} open  {:7.1} ns", both - seal);
     }
-    println!(
-        "Sealer {} bytes, Opener {} bytes",
-        size_of::<Sealer>(),
-        size_of::<Opener>()
-    );
+    println!("Sealer {} bytes, Opener {} bytes", size_of::<Sealer>(), size_of::<Opener>());
 }

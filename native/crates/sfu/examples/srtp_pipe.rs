@@ -9,10 +9,7 @@ use sfu::srtp::{Master, Opener, Profile, Sealer};
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
     let hex = hex.trim();
-    (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
-        .collect()
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
 }
 
 /// Fixed part, CSRCs and extension of a packet that this program's user made.
@@ -29,15 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [_, operation, profile, key, salt] = &args[..] else {
         return Err("srtp_pipe seal|open|seal_rtcp|open_rtcp gcm|cm KEY SALT".into());
     };
-    let profile = if profile == "gcm" {
-        Profile::AeadAes128Gcm
-    } else {
-        Profile::Aes128CmSha1_80
-    };
-    let mut master = Master {
-        key: [0; 16],
-        salt: [0; 14],
-    };
+    let profile = if profile == "gcm" { Profile::AeadAes128Gcm } else { Profile::Aes128CmSha1_80 };
+    let mut master = Master { key: [0; 16], salt: [0; 14] };
     master.key.copy_from_slice(&bytes(key).ok_or("key")?);
     master.salt[..profile.salt_len()].copy_from_slice(&bytes(salt).ok_or("salt")?);
     let mut sealer = Sealer::new(profile, &master);
@@ -64,10 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         match result {
             Ok(len) => {
-                let hex: String = packet[..len]
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
+                let hex: String = packet[..len].iter().map(|byte| format!("{byte:02x}")).collect();
                 writeln!(out, "{hex}")?;
             }
             Err(reject) => writeln!(out, "! {}", reject.as_str())?,

@@ -308,19 +308,49 @@ impl Reason {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Handshake done. `join` is the time since `AddPeer`.
-    Connected { room: RoomId, peer: PeerId, role: Role, join: Span },
+    Connected {
+        room: RoomId,
+        peer: PeerId,
+        role: Role,
+        join: Span,
+    },
     /// The first media packet of a publisher's session.
-    MediaStarted { room: RoomId, peer: PeerId },
-    Stalled { room: RoomId, peer: PeerId },
-    Resumed { room: RoomId, peer: PeerId },
+    MediaStarted {
+        room: RoomId,
+        peer: PeerId,
+    },
+    Stalled {
+        room: RoomId,
+        peer: PeerId,
+    },
+    Resumed {
+        room: RoomId,
+        peer: PeerId,
+    },
     /// `connected` tells whether `Connected` was reported before.
-    Ended { room: RoomId, peer: PeerId, role: Role, connected: bool, reason: Reason },
+    Ended {
+        room: RoomId,
+        peer: PeerId,
+        role: Role,
+        connected: bool,
+        reason: Reason,
+    },
     /// The room and all that it had on this shard are gone.
-    RoomGone { room: RoomId },
+    RoomGone {
+        room: RoomId,
+    },
     /// A viewer is now shown another layer of the video.
-    LayerSwitched { room: RoomId, peer: PeerId, from: Layer, to: Layer },
+    LayerSwitched {
+        room: RoomId,
+        peer: PeerId,
+        from: Layer,
+        to: Layer,
+    },
     /// The codec that the room's publisher sends now.
-    CodecChanged { room: RoomId, codec: Codec },
+    CodecChanged {
+        room: RoomId,
+        codec: Codec,
+    },
 }
 
 /// A choice of what a viewer gets: simulcast encoding (0 the lowest), spatial and temporal layer within it.

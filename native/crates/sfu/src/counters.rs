@@ -43,7 +43,6 @@ pub enum Drop {
     Fenced,
     Early,
     Twice,
-    Late,
     Queue,
     DtlsFingerprint,
     DtlsNoCertificate,
@@ -53,7 +52,7 @@ pub enum Drop {
 }
 
 impl Drop {
-    pub const ALL: [Drop; 20] = [
+    pub const ALL: [Drop; 19] = [
         Drop::Unvalidated,
         Drop::Unexpected,
         Drop::Unknown,
@@ -67,7 +66,6 @@ impl Drop {
         Drop::Fenced,
         Drop::Early,
         Drop::Twice,
-        Drop::Late,
         Drop::Queue,
         Drop::DtlsFingerprint,
         Drop::DtlsNoCertificate,
@@ -92,7 +90,6 @@ impl Drop {
             Drop::Fenced => "fenced",
             Drop::Early => "before_keyframe",
             Drop::Twice => "twice",
-            Drop::Late => "late",
             Drop::Queue => "fanout_late",
             Drop::DtlsFingerprint => "dtls_fingerprint",
             Drop::DtlsNoCertificate => "dtls_no_certificate",

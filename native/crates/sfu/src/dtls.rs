@@ -102,13 +102,7 @@ impl Dtls {
     ///
     /// Every fingerprint must match the peer's certificate: a WebRTC endpoint has one, with at most a line per hash
     /// function (RFC 8122 5). Without any the handshake fails.
-    pub fn new(
-        id: &Identity,
-        client: bool,
-        fingerprints: Vec<(Digest, Vec<u8>)>,
-        epoch: Instant,
-        now: Time,
-    ) -> Self {
+    pub fn new(id: &Identity, client: bool, fingerprints: Vec<(Digest, Vec<u8>)>, epoch: Instant, now: Time) -> Self {
         let mut engine = Box::new(id.engine(instant(epoch, now)));
         engine.set_active(client);
         Self {
@@ -182,11 +176,7 @@ impl Dtls {
             Err(failure) => {
                 // Whatever goes wrong after the handshake is the end of an association that was there.
                 let open = matches!(self.state, State::Open);
-                self.end(if open {
-                    State::Closed
-                } else {
-                    State::Failed(failure)
-                });
+                self.end(if open { State::Closed } else { State::Failed(failure) });
                 return self.status();
             }
         };
@@ -217,11 +207,7 @@ impl Dtls {
         let mut scratch = [0; OUTPUT];
         let mut large = Vec::new();
         loop {
-            let buffer = if large.is_empty() {
-                &mut scratch[..]
-            } else {
-                &mut large[..]
-            };
+            let buffer = if large.is_empty() { &mut scratch[..] } else { &mut large[..] };
             match engine.poll_output(buffer) {
                 Output::Packet(datagram) => send(datagram),
                 Output::BufferTooSmall { needed } => large = vec![0; needed],
@@ -231,9 +217,7 @@ impl Dtls {
                     self.verified = true;
                 }
                 Output::KeyingMaterial(material, profile) => {
-                    progress.keys = Some(Box::new(
-                        split(&material, profile, client).ok_or(Failure::NoSrtpProfile)?,
-                    ));
+                    progress.keys = Some(Box::new(split(&material, profile, client).ok_or(Failure::NoSrtpProfile)?));
                 }
                 Output::CloseNotify => progress.closed = true,
                 Output::Timeout(at) => {
@@ -267,9 +251,7 @@ impl Dtls {
 
 fn instant(epoch: Instant, now: Time) -> Instant {
     // Only a clock that ran for half a million years would not fit.
-    epoch
-        .checked_add(Duration::from_micros(now.0))
-        .unwrap_or(epoch)
+    epoch.checked_add(Duration::from_micros(now.0)).unwrap_or(epoch)
 }
 
 /// Rounded up: at that time the deadline must have passed.
@@ -299,11 +281,7 @@ fn check(fingerprints: &[(Digest, Vec<u8>)], certificate: &[u8]) -> Result<(), F
         };
         ring::digest::digest(algorithm, certificate).as_ref() == expected.as_slice()
     });
-    if all_match && !fingerprints.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Fingerprint)
-    }
+    if all_match && !fingerprints.is_empty() { Ok(()) } else { Err(Failure::Fingerprint) }
 }
 
 /// RFC 5764 4.2: client key, server key, client salt, server salt.
@@ -319,16 +297,9 @@ fn split(material: &[u8], profile: SrtpProfile, client: bool) -> Option<Keys> {
         let mut salt = [0; 14];
         let given = salts.chunks_exact(profile.salt_len()).nth(at)?;
         salt.get_mut(..given.len())?.copy_from_slice(given);
-        Some(Master {
-            key: *keys.as_chunks().0.get(at)?,
-            salt,
-        })
+        Some(Master { key: *keys.as_chunks().0.get(at)?, salt })
     };
-    Some(Keys {
-        profile,
-        send: master(client)?,
-        receive: master(!client)?,
-    })
+    Some(Keys { profile, send: master(client)?, receive: master(!client)? })
 }
 
 #[cfg(test)]

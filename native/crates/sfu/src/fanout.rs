@@ -70,19 +70,18 @@ impl Plain {
         self.spots.clear();
         self.trains.clear();
         let tag = usize::from(layout.tag);
-        let mut heads: Vec<(usize, usize)> = Vec::with_capacity(batch.packets.len());
+        let mut sizes: Vec<usize> = Vec::with_capacity(batch.packets.len());
         let mut scratch: Vec<u8> = Vec::with_capacity(64);
         for packet in &batch.packets {
             scratch.clear();
             let header = write_header(&mut scratch, packet, layout, ssrc, 0, packet.timestamp);
-            heads.push((header, header + packet.payload.len() + tag));
+            sizes.push(header + packet.payload.len() + tag);
         }
-        plan_trains(heads.iter().map(|(_, size)| *size), &mut self.trains);
+        plan_trains(&sizes, &mut self.trains);
         let trains = std::mem::take(&mut self.trains);
         for train in &trains {
-            for position in train.first..train.last {
-                let packet = &batch.packets[position];
-                let (_, size) = heads[position];
+            let members = batch.packets.iter().zip(&sizes).enumerate().take(train.last).skip(train.first);
+            for (position, (packet, size)) in members {
                 let padding = if position + 1 == train.last { 0 } else { train.segment - size };
                 let at = self.bytes.len();
                 let header = write_header(&mut self.bytes, packet, layout, ssrc, 0, packet.timestamp);
@@ -112,14 +111,7 @@ impl Plain {
 }
 
 /// Writes the header of a packet in a layout; the transport-wide number is the first element, then the descriptor.
-pub fn write_header(
-    out: &mut Vec<u8>,
-    packet: &Packet,
-    layout: &Layout,
-    ssrc: u32,
-    seq: u16,
-    timestamp: u32,
-) -> usize {
+pub fn write_header(out: &mut Vec<u8>, packet: &Packet, layout: &Layout, ssrc: u32, seq: u16, timestamp: u32) -> usize {
     let extensions = &layout.extensions;
     let orientation = [packet.orientation.unwrap_or(0)];
     let mut elements: [(u8, &[u8]); 4] = [(0, &[]); 4];
@@ -140,21 +132,14 @@ pub fn write_header(
     if packet.orientation.is_some() && extensions.video_orientation != 0 {
         push(extensions.video_orientation, &orientation);
     }
-    let head = Outgoing {
-        payload_type: layout.payload_type,
-        marker: packet.marker,
-        padding: false,
-        seq,
-        timestamp,
-        ssrc,
-    };
+    let head =
+        Outgoing { payload_type: layout.payload_type, marker: packet.marker, padding: false, seq, timestamp, ssrc };
     rtp::write_header(out, &head, &elements[..count])
 }
 
 /// Split packets of these sizes into trains: UDP segmentation needs equal sizes, the last one of a train excepted.
 /// A packet is padded by at most 200 bytes; order is kept and every packet is in exactly one train.
-pub fn plan_trains(sizes: impl Iterator<Item = usize> + Clone, trains: &mut Vec<Train>) {
-    let sizes: Vec<usize> = sizes.collect();
+pub fn plan_trains(sizes: &[usize], trains: &mut Vec<Train>) {
     let mut first = 0;
     while first < sizes.len() {
         let mut segment = sizes[first];
@@ -281,7 +266,9 @@ pub fn number_offsets(header: &[u8], packet: &Packet, layout: &Layout) -> (usize
 
 /// Move the frame number at `at` of a packet; nothing when it has none.
 pub fn patch_frame_number(packet: &mut [u8], at: usize, picture: u16) {
-    if at != 0 && let Some(bytes) = packet.get_mut(at..at + 2) {
+    if at != 0
+        && let Some(bytes) = packet.get_mut(at..at + 2)
+    {
         let number = u16::from_be_bytes([bytes[0], bytes[1]]).wrapping_add(picture);
         bytes.copy_from_slice(&number.to_be_bytes());
     }

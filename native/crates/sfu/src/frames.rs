@@ -79,31 +79,17 @@ impl Assembler {
     /// Take one packet and give out the frames that it completes, in order. What was given out or left out already is
     /// ignored.
     pub fn push(&mut self, piece: &Piece<'_>, f: &mut impl FnMut(Frame<'_>)) {
-        let &Piece {
-            seq,
-            timestamp,
-            codec,
-            payload,
-            ..
-        } = piece;
+        let &Piece { seq, timestamp, codec, payload, .. } = piece;
         if codec == Codec::Opus {
             if !payload.is_empty() {
-                f(Frame {
-                    codec,
-                    data: payload,
-                    timestamp,
-                    keyframe: true,
-                });
+                f(Frame { codec, data: payload, timestamp, keyframe: true });
             }
             return;
         }
         if seq >= EMPTY - 1 || self.next.is_some_and(|next| seq < next) {
             return;
         }
-        while self
-            .next
-            .is_some_and(|next| seq - next >= MAX_PIECES as u64)
-        {
+        while self.next.is_some_and(|next| seq - next >= MAX_PIECES as u64) {
             self.skip();
         }
         let key = starts_keyframe(codec, payload);
@@ -161,12 +147,7 @@ impl Assembler {
         let (codec, keyframe) = self.join(next, behind);
         self.forget(next, behind);
         if !self.out.is_empty() {
-            f(Frame {
-                codec,
-                data: &self.out,
-                timestamp,
-                keyframe,
-            });
+            f(Frame { codec, data: &self.out, timestamp, keyframe });
         }
         true
     }
@@ -186,17 +167,14 @@ impl Assembler {
         self.skipped += 1;
         let Some(next) = self.next else { return };
         let end = self.end.min(next + MAX_PIECES as u64);
-        let keyframe =
-            (next + 1..end).find(|&seq| self.slot(seq).is_some_and(|slot| slot.starts_keyframe));
+        let keyframe = (next + 1..end).find(|&seq| self.slot(seq).is_some_and(|slot| slot.starts_keyframe));
         self.forget(next, keyframe.unwrap_or(end));
         self.next = keyframe;
     }
 
     /// Put the packets `from..to` together in `self.out`.
     fn join(&mut self, from: u64, to: u64) -> (Codec, bool) {
-        let Self {
-            slots, out, obu, ..
-        } = self;
+        let Self { slots, out, obu, .. } = self;
         out.clear();
         obu.clear();
         let mut layers = Layers::default();
@@ -207,11 +185,7 @@ impl Assembler {
             match *codec.get_or_insert(slot.codec) {
                 Codec::H264 => append_h264(out, &slot.payload),
                 Codec::Vp8 => {
-                    out.extend_from_slice(
-                        slot.payload
-                            .get(vp8::payload_at(&slot.payload)..)
-                            .unwrap_or_default(),
-                    );
+                    out.extend_from_slice(slot.payload.get(vp8::payload_at(&slot.payload)..).unwrap_or_default());
                 }
                 Codec::Vp9 => append_vp9(out, &mut layers, &slot.payload),
                 Codec::Av1 => append_av1(out, obu, &slot.payload),
@@ -267,18 +241,8 @@ impl Layers {
             return;
         }
         let end = out.len();
-        let bounds = self
-            .starts
-            .iter()
-            .take(self.count)
-            .skip(1)
-            .copied()
-            .chain([end]);
-        let sizes = self
-            .starts
-            .iter()
-            .zip(bounds)
-            .map(|(start, end)| end.saturating_sub(*start) as u32);
+        let bounds = self.starts.iter().take(self.count).skip(1).copied().chain([end]);
+        let sizes = self.starts.iter().zip(bounds).map(|(start, end)| end.saturating_sub(*start) as u32);
         let largest = sizes.clone().max().unwrap_or(0);
         let width = (4 - largest.leading_zeros() as usize / 8).max(1);
         let marker = 0b1100_0000 | (width as u8 - 1) << 3 | (self.count as u8 - 1);
@@ -341,9 +305,7 @@ fn append_obus(out: &mut Vec<u8>, element: &[u8]) {
             let Some((size, width)) = av1::read_leb128(body) else {
                 return;
             };
-            let sized = body
-                .get(width..)
-                .and_then(|body| body.split_at_checked(size as usize));
+            let sized = body.get(width..).and_then(|body| body.split_at_checked(size as usize));
             let Some((body, behind)) = sized else { return };
             rest = behind;
             body

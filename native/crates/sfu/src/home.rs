@@ -177,8 +177,7 @@ impl Track {
             }
             encoding.need_keyframe = false;
         }
-        let mapped =
-            encoding.sequence.map(arrival.ssrc, arrival.seq, arrival.timestamp, &mut self.line, now);
+        let mapped = encoding.sequence.map(arrival.ssrc, arrival.seq, arrival.timestamp, &mut self.line, now);
         let Some((index, timestamp)) = mapped else { return Taken::Twice };
         if index + RECENT as u64 <= encoding.sequence.highest {
             return Taken::Twice; // too old to tell: no number may be used twice

@@ -75,7 +75,14 @@ pub struct Validated {
 }
 
 impl Peer {
-    pub fn new(spec: PeerSpec, identity: &Identity, epoch: std::time::Instant, now: Time, random: u64, part: Part) -> Self {
+    pub fn new(
+        spec: PeerSpec,
+        identity: &Identity,
+        epoch: std::time::Instant,
+        now: Time,
+        random: u64,
+        part: Part,
+    ) -> Self {
         let dialling = spec.dial.map(|Dial { remote_password, candidates }| {
             Box::new(Dialling {
                 remote_password,

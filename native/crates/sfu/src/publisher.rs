@@ -61,7 +61,8 @@ impl Publisher {
         let mut incoming = Vec::new();
         for section in &spec.sections {
             for pt in &section.payload_types {
-                let main = Incoming { payload_type: pt.number, kind: section.kind, codec: pt.codec, retransmission: false };
+                let main =
+                    Incoming { payload_type: pt.number, kind: section.kind, codec: pt.codec, retransmission: false };
                 incoming.push(main);
                 if let Some(rtx) = pt.rtx {
                     incoming.push(Incoming { payload_type: rtx, retransmission: true, ..main });

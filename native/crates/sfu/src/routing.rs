@@ -334,11 +334,8 @@ impl Reception {
         let lost_now = expected_now as i64 - (self.received - self.received_before) as i64;
         self.expected_before = expected;
         self.received_before = self.received;
-        let fraction = if expected_now > 0 && lost_now > 0 {
-            ((lost_now << 8) / expected_now as i64).min(255) as u8
-        } else {
-            0
-        };
+        let fraction =
+            if expected_now > 0 && lost_now > 0 { ((lost_now << 8) / expected_now as i64).min(255) as u8 } else { 0 };
         let (last_sr, delay) =
             self.report.map_or((0, 0), |(ntp, at)| (ntp, (now.since(at).as_secs_f64() * 65_536.0) as u32));
         ReportBlock {
@@ -381,7 +378,11 @@ impl Meter {
             return;
         }
         let fresh = self.bytes as f64 * 8.0 / passed;
-        self.bps = if self.bps == 0.0 { fresh } else { self.bps + (fresh - self.bps) * (passed / self.age.clamp(1.0, 5.0)).min(1.0) };
+        self.bps = if self.bps == 0.0 {
+            fresh
+        } else {
+            self.bps + (fresh - self.bps) * (passed / self.age.clamp(1.0, 5.0)).min(1.0)
+        };
         self.age += passed;
         self.bytes = 0;
         self.since = Some(now);

@@ -66,9 +66,7 @@ impl ReportBlock {
     /// The round trip in 1/65536 s, given the middle 32 bits of our NTP time when the report came; `None` when the
     /// peer had no sender report yet or the clocks contradict each other (RFC 3550 section 6.4.1).
     pub fn round_trip(&self, now: u32) -> Option<u32> {
-        let trip = now
-            .wrapping_sub(self.last_sr)
-            .wrapping_sub(self.delay_since_sr);
+        let trip = now.wrapping_sub(self.last_sr).wrapping_sub(self.delay_since_sr);
         (self.last_sr != 0 && trip < 1 << 31).then_some(trip)
     }
 
@@ -98,12 +96,7 @@ pub struct NackSeqs<'a> {
 
 impl<'a> NackSeqs<'a> {
     fn new(entries: &'a [u8]) -> Self {
-        Self {
-            entries,
-            base: 0,
-            mask: 0,
-            left: MAX_NACK_SEQS,
-        }
+        Self { entries, base: 0, mask: 0, left: MAX_NACK_SEQS }
     }
 }
 
@@ -161,18 +154,13 @@ fn take_block<'a>(rest: &mut &'a [u8]) -> Option<Block<'a>> {
     if head[0] >> 6 != 2 {
         return None;
     }
-    let (mut body, behind) =
-        behind.split_at_checked(4 * usize::from(u16::from_be_bytes([head[2], head[3]])))?;
+    let (mut body, behind) = behind.split_at_checked(4 * usize::from(u16::from_be_bytes([head[2], head[3]])))?;
     if head[0] & 0x20 != 0 {
         let padding = usize::from(*body.last()?);
         body = body.get(..body.len().checked_sub(padding).filter(|_| padding > 0)?)?;
     }
     *rest = behind;
-    Some(Block {
-        kind: head[1],
-        count: head[0] & 0x1F,
-        body,
-    })
+    Some(Block { kind: head[1], count: head[0] & 0x1F, body })
 }
 
 fn read_block<'a>(block: &Block<'a>, f: &mut impl FnMut(Item<'a>)) {
@@ -183,19 +171,13 @@ fn read_block<'a>(block: &Block<'a>, f: &mut impl FnMut(Item<'a>)) {
                 return;
             };
             let ntp = u64::from(be32(info, 4)) << 32 | u64::from(be32(info, 8));
-            f(Item::SenderReport {
-                ssrc: be32(info, 0),
-                ntp,
-                timestamp: be32(info, 12),
-            });
+            f(Item::SenderReport { ssrc: be32(info, 0), ntp, timestamp: be32(info, 12) });
             read_reports(reports, count, f);
         }
         (RR, count) => read_reports(body.get(4..).unwrap_or_default(), count, f),
         (BYE, count) => {
             for ssrc in body.as_chunks::<4>().0.iter().take(usize::from(count)) {
-                f(Item::Bye {
-                    ssrc: be32(ssrc, 0),
-                });
+                f(Item::Bye { ssrc: be32(ssrc, 0) });
             }
         }
         (RTPFB | PSFB, format) => {
@@ -204,17 +186,12 @@ fn read_block<'a>(block: &Block<'a>, f: &mut impl FnMut(Item<'a>)) {
             };
             let media_ssrc = be32(ssrcs, 4);
             match (block.kind, format) {
-                (RTPFB, FMT_NACK) if body.len() >= 4 => f(Item::Nack {
-                    media_ssrc,
-                    seqs: NackSeqs::new(body),
-                }),
+                (RTPFB, FMT_NACK) if body.len() >= 4 => f(Item::Nack { media_ssrc, seqs: NackSeqs::new(body) }),
                 (RTPFB, FMT_TRANSPORT_CC) => f(Item::TransportFeedback { media_ssrc, body }),
                 (PSFB, FMT_PLI) => f(Item::Pli { media_ssrc }),
                 (PSFB, FMT_FIR) => {
                     for entry in body.as_chunks::<8>().0 {
-                        f(Item::Fir {
-                            media_ssrc: be32(entry, 0),
-                        });
+                        f(Item::Fir { media_ssrc: be32(entry, 0) });
                     }
                 }
                 (PSFB, FMT_APPLICATION) => {
@@ -230,12 +207,7 @@ fn read_block<'a>(block: &Block<'a>, f: &mut impl FnMut(Item<'a>)) {
 }
 
 fn read_reports<'a>(body: &'a [u8], count: u8, f: &mut impl FnMut(Item<'a>)) {
-    for block in body
-        .as_chunks::<REPORT_BLOCK>()
-        .0
-        .iter()
-        .take(usize::from(count))
-    {
+    for block in body.as_chunks::<REPORT_BLOCK>().0.iter().take(usize::from(count)) {
         f(Item::Report(ReportBlock::read(block)));
     }
 }
@@ -247,11 +219,7 @@ fn read_remb(body: &[u8]) -> Option<u64> {
     }
     let exponent = u32::from(body[5] >> 2);
     let mantissa = u64::from(be32(body, 4) & 0x3_FFFF);
-    Some(if mantissa == 0 || exponent <= mantissa.leading_zeros() {
-        mantissa << exponent.min(63)
-    } else {
-        u64::MAX
-    })
+    Some(if mantissa == 0 || exponent <= mantissa.leading_zeros() { mantissa << exponent.min(63) } else { u64::MAX })
 }
 
 /// Four bytes at `at` of a block whose size the type tells.
@@ -263,14 +231,7 @@ fn be32<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
 // 6.1) unless reduced size was agreed (RFC 5506).
 
 /// `ntp` in 1/2³² s since 1900; `packets` and `octets` of payload since the stream began, wrapping.
-pub fn write_sender_report(
-    out: &mut Vec<u8>,
-    ssrc: u32,
-    ntp: u64,
-    timestamp: u32,
-    packets: u32,
-    octets: u32,
-) {
+pub fn write_sender_report(out: &mut Vec<u8>, ssrc: u32, ntp: u64, timestamp: u32, packets: u32, octets: u32) {
     head(out, 0, SR, (4 + SENDER_INFO) / 4);
     push32(out, ssrc);
     out.extend_from_slice(&ntp.to_be_bytes());
@@ -282,20 +243,12 @@ pub fn write_sender_report(
 /// `ssrc` is ours. The first 31 blocks are written; a lost count beyond 24 bits is clamped (RFC 3550 section 6.4.1).
 pub fn write_receiver_report(out: &mut Vec<u8>, ssrc: u32, blocks: &[ReportBlock]) {
     let blocks = &blocks[..blocks.len().min(31)];
-    head(
-        out,
-        blocks.len() as u8,
-        RR,
-        1 + blocks.len() * REPORT_BLOCK / 4,
-    );
+    head(out, blocks.len() as u8, RR, 1 + blocks.len() * REPORT_BLOCK / 4);
     push32(out, ssrc);
     for block in blocks {
         let lost = block.cumulative_lost.clamp(-(1 << 23), (1 << 23) - 1);
         push32(out, block.ssrc);
-        push32(
-            out,
-            u32::from(block.fraction_lost) << 24 | lost as u32 & 0xFF_FFFF,
-        );
+        push32(out, u32::from(block.fraction_lost) << 24 | lost as u32 & 0xFF_FFFF);
         push32(out, block.highest_seq);
         push32(out, block.jitter);
         push32(out, block.last_sr);

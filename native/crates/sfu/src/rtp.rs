@@ -41,10 +41,7 @@ pub fn read(packet: &[u8]) -> Option<View> {
             Some(&padding) => usize::from(padding),
         },
     };
-    let end = packet
-        .len()
-        .checked_sub(padding)
-        .filter(|&end| end >= header_len)?;
+    let end = packet.len().checked_sub(padding).filter(|&end| end >= header_len)?;
     Some(View {
         marker: fixed[1] & 0x80 != 0,
         payload_type: fixed[1] & 0x7F,
@@ -143,9 +140,7 @@ pub fn write_header(out: &mut Vec<u8>, head: &Outgoing, elements: &[(u8, &[u8])]
 }
 
 fn write_extensions(out: &mut Vec<u8>, elements: &[(u8, &[u8])]) {
-    let one_byte = elements
-        .iter()
-        .all(|(id, value)| *id <= 14 && matches!(value.len(), 1..=16));
+    let one_byte = elements.iter().all(|(id, value)| *id <= 14 && matches!(value.len(), 1..=16));
     let profile = if one_byte { ONE_BYTE } else { TWO_BYTE };
     out.extend_from_slice(&profile.to_be_bytes());
     let length_at = out.len();
@@ -176,11 +171,7 @@ pub fn is_rtcp(d: &[u8]) -> bool {
 pub fn unwrap_seq(seq: u16, near: u64) -> u64 {
     let ahead = seq.wrapping_sub(near as u16) as i16;
     let below = i64::from(ahead) < 0 && near < u64::from(ahead.unsigned_abs());
-    if below {
-        u64::from(seq)
-    } else {
-        near.wrapping_add_signed(i64::from(ahead))
-    }
+    if below { u64::from(seq) } else { near.wrapping_add_signed(i64::from(ahead)) }
 }
 
 #[cfg(test)]
@@ -201,50 +192,24 @@ mod tests {
     #[test]
     fn a_plain_header_is_what_the_python_twin_writes() {
         let mut out = vec![7];
-        assert_eq!(
-            write_header(
-                &mut out,
-                &Outgoing {
-                    padding: true,
-                    ..head()
-                },
-                &[]
-            ),
-            12
-        );
-        assert_eq!(
-            out[1..],
-            [0xa0, 0xe0, 0xff, 0xfe, 0xde, 0xad, 0xbe, 0xef, 1, 2, 3, 4]
-        );
+        assert_eq!(write_header(&mut out, &Outgoing { padding: true, ..head() }, &[]), 12);
+        assert_eq!(out[1..], [0xa0, 0xe0, 0xff, 0xfe, 0xde, 0xad, 0xbe, 0xef, 1, 2, 3, 4]);
     }
 
     #[test]
     fn what_is_written_reads_back() {
         let mut packet = Vec::new();
-        let length = write_header(
-            &mut packet,
-            &head(),
-            &[(3, b"abc"), (14, b"0123456789abcdef"), (1, b"x")],
-        );
+        let length = write_header(&mut packet, &head(), &[(3, b"abc"), (14, b"0123456789abcdef"), (1, b"x")]);
         assert_eq!(length, 12 + 4 + 24);
         packet.extend_from_slice(b"payload");
         let view = read(&packet).unwrap();
-        assert_eq!(
-            (view.payload_type, view.marker, view.seq),
-            (96, true, 0xFFFE)
-        );
+        assert_eq!((view.payload_type, view.marker, view.seq), (96, true, 0xFFFE));
         assert_eq!((view.timestamp, view.ssrc), (0xDEAD_BEEF, 0x0102_0304));
-        assert_eq!(
-            (view.header_len, view.extension_profile),
-            (length, ONE_BYTE)
-        );
+        assert_eq!((view.header_len, view.extension_profile), (length, ONE_BYTE));
         assert_eq!(header_len(&packet), Some(length));
         assert_eq!(&packet[view.payload.clone()], b"payload");
         assert_eq!(extension(&packet, &view, 3), Some(&b"abc"[..]));
-        assert_eq!(
-            extension(&packet, &view, 14),
-            Some(&b"0123456789abcdef"[..])
-        );
+        assert_eq!(extension(&packet, &view, 14), Some(&b"0123456789abcdef"[..]));
         assert_eq!(extension(&packet, &view, 1), Some(&b"x"[..]));
         assert_eq!(extension(&packet, &view, 2), None);
         assert_eq!(extension(&packet, &view, 0), None);
@@ -253,12 +218,7 @@ mod tests {
     #[test]
     fn a_long_an_empty_or_a_high_element_makes_the_block_two_byte() {
         let long = [9u8; 17];
-        for element in [
-            (4, &long[..]),
-            (4, &b""[..]),
-            (15, &b"x"[..]),
-            (200, &b"x"[..]),
-        ] {
+        for element in [(4, &long[..]), (4, &b""[..]), (15, &b"x"[..]), (200, &b"x"[..])] {
             let mut packet = Vec::new();
             let length = write_header(&mut packet, &head(), &[(3, b"abc"), element]);
             assert_eq!(length % 4, 0);
@@ -306,9 +266,7 @@ mod tests {
 
     #[test]
     fn a_cut_element_is_not_found() {
-        let packet = [
-            0x90, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0xBE, 0xDE, 0, 1, 0x1F, 1, 2, 3,
-        ];
+        let packet = [0x90, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0xBE, 0xDE, 0, 1, 0x1F, 1, 2, 3];
         let view = read(&packet).unwrap();
         assert_eq!(extension(&packet, &view, 1), None);
         assert_eq!(extension(&packet, &view, 2), None);

@@ -53,14 +53,7 @@ impl Default for Selector {
 
 impl Selector {
     pub fn new() -> Self {
-        Self {
-            current: None,
-            switched: Time(0),
-            climbed: None,
-            stay: STAY,
-            short_since: None,
-            enough_since: None,
-        }
+        Self { current: None, switched: Time(0), climbed: None, stay: STAY, short_since: None, enough_since: None }
     }
 
     /// The layer to send from now on. `rungs` ascend by rate; `estimate` is in bit/s.
@@ -70,9 +63,7 @@ impl Selector {
     /// within 10 s the next waits twice as long, at most 30 s. A rung that its encoder stopped sending is left at once
     /// and without such consequence. Call it on each tick and after each feedback; it costs a few comparisons.
     pub fn choose(&mut self, rungs: &[Rung], estimate: Option<u64>, now: Time) -> Layer {
-        let current = self
-            .current
-            .and_then(|layer| rungs.iter().position(|r| r.layer == layer));
+        let current = self.current.and_then(|layer| rungs.iter().position(|r| r.layer == layer));
         let Some(at) = current.filter(|&i| rungs[i].active) else {
             return self.enter(rungs, estimate, now);
         };
@@ -95,10 +86,7 @@ impl Selector {
         }
         self.short_since = None;
 
-        let better = rungs[at + 1..]
-            .iter()
-            .rev()
-            .find(|r| r.active && need(r) <= estimate);
+        let better = rungs[at + 1..].iter().rev().find(|r| r.active && need(r) <= estimate);
         let Some(better) = better.filter(|r| r.bps > rungs[at].bps) else {
             self.enough_since = None;
             return rungs[at].layer;
@@ -116,10 +104,7 @@ impl Selector {
     /// `None` when the best active rung is being sent, or none at all.
     pub fn wanted(&self, rungs: &[Rung]) -> Option<u64> {
         let at = rungs.iter().position(|r| Some(r.layer) == self.current)?;
-        rungs[at + 1..]
-            .iter()
-            .find(|r| r.active && r.bps > rungs[at].bps)
-            .map(need)
+        rungs[at + 1..].iter().find(|r| r.active && r.bps > rungs[at].bps).map(need)
     }
 
     /// How many layers can be climbed to is decided anew: after the publisher changed or the path did.
@@ -132,27 +117,17 @@ impl Selector {
     fn enter(&mut self, rungs: &[Rung], estimate: Option<u64>, now: Time) -> Layer {
         let allowed = estimate.unwrap_or(UNKNOWN_BPS);
         let active = || rungs.iter().filter(|r| r.active);
-        let best = active()
-            .rev()
-            .find(|r| r.bps <= allowed)
-            .or(active().next());
+        let best = active().rev().find(|r| r.bps <= allowed).or(active().next());
         match best {
             Some(rung) => self.switch(rung.layer, now),
             // Nothing is sent: stay, so that the same layer goes on when the publisher does.
-            None => self
-                .current
-                .or(rungs.first().map(|r| r.layer))
-                .unwrap_or_default(),
+            None => self.current.or(rungs.first().map(|r| r.layer)).unwrap_or_default(),
         }
     }
 
     fn descend(&mut self, rungs: &[Rung], at: usize, estimate: u64, now: Time) -> Layer {
         let active = || rungs[..at].iter().filter(|r| r.active);
-        let Some(rung) = active()
-            .rev()
-            .find(|r| r.bps <= estimate)
-            .or(active().next())
-        else {
+        let Some(rung) = active().rev().find(|r| r.bps <= estimate).or(active().next()) else {
             return rungs[at].layer;
         };
         if self.climbed.take().is_some() {
@@ -183,18 +158,11 @@ mod tests {
     use super::*;
 
     fn layer(encoding: u8) -> Layer {
-        Layer {
-            encoding,
-            ..Layer::default()
-        }
+        Layer { encoding, ..Layer::default() }
     }
 
     fn ladder() -> [Rung; 3] {
-        [150_000, 500_000, 2_500_000].map(|bps| Rung {
-            layer: layer((bps / 500_000).min(2) as u8),
-            bps,
-            active: true,
-        })
+        [150_000, 500_000, 2_500_000].map(|bps| Rung { layer: layer((bps / 500_000).min(2) as u8), bps, active: true })
     }
 
     /// Chooses every 20 ms until `until` (ms); the last choice.
@@ -220,10 +188,7 @@ mod tests {
         let only = [ladder()[2]];
         assert_eq!(Selector::new().choose(&only, None, Time(0)), layer(2));
         assert_eq!(Selector::new().choose(&only, Some(1000), Time(0)), layer(2));
-        assert_eq!(
-            Selector::new().choose(&[], Some(1000), Time(0)),
-            Layer::default()
-        );
+        assert_eq!(Selector::new().choose(&[], Some(1000), Time(0)), Layer::default());
     }
 
     #[test]
@@ -236,14 +201,8 @@ mod tests {
         assert_eq!(run(&mut s, &ladder(), 2_300_000, &mut now, 3600), 1);
         // Far below: at once, over as many rungs as it takes.
         run(&mut s, &ladder(), 4_000_000, &mut now, 20_000);
-        assert_eq!(
-            s.choose(&ladder(), Some(300_000), Time::from_millis(now)),
-            layer(0)
-        );
-        assert_eq!(
-            s.choose(&ladder(), Some(0), Time::from_millis(now + 20)),
-            layer(0)
-        );
+        assert_eq!(s.choose(&ladder(), Some(300_000), Time::from_millis(now)), layer(0));
+        assert_eq!(s.choose(&ladder(), Some(0), Time::from_millis(now + 20)), layer(0));
     }
 
     #[test]
@@ -267,10 +226,7 @@ mod tests {
             }
             waits.push((now - from).div_ceil(1000));
             now += 500;
-            assert_eq!(
-                s.choose(&ladder(), Some(600_000), Time::from_millis(now)),
-                layer(1)
-            );
+            assert_eq!(s.choose(&ladder(), Some(600_000), Time::from_millis(now)), layer(1));
         }
         assert_eq!(waits, [1, 4, 8, 16, 30, 30]);
         run(&mut s, &ladder(), 3_000_000, &mut now, 400_000);
@@ -288,41 +244,25 @@ mod tests {
         let mut rungs = ladder();
         run(&mut s, &rungs, 4_000_000, &mut now, 3000);
         rungs[2].active = false;
-        assert_eq!(
-            s.choose(&rungs, Some(4_000_000), Time::from_millis(now)),
-            layer(1)
-        );
+        assert_eq!(s.choose(&rungs, Some(4_000_000), Time::from_millis(now)), layer(1));
         assert_eq!(s.wanted(&rungs), None);
         rungs[2].active = true;
         assert_eq!(run(&mut s, &rungs, 4_000_000, &mut now, 5200), 2);
         rungs[1].active = false;
-        assert_eq!(
-            s.choose(&rungs, Some(600_000), Time::from_millis(now)),
-            layer(0)
-        );
+        assert_eq!(s.choose(&rungs, Some(600_000), Time::from_millis(now)), layer(0));
         assert_eq!(s.wanted(&rungs), Some(2_875_000));
         // All stopped: it stays, and goes on with the first that comes back.
         rungs.iter_mut().for_each(|r| r.active = false);
-        assert_eq!(
-            s.choose(&rungs, Some(600_000), Time::from_millis(now)),
-            layer(0)
-        );
+        assert_eq!(s.choose(&rungs, Some(600_000), Time::from_millis(now)), layer(0));
         rungs[1].active = true;
-        assert_eq!(
-            s.choose(&rungs, Some(600_000), Time::from_millis(now)),
-            layer(1)
-        );
+        assert_eq!(s.choose(&rungs, Some(600_000), Time::from_millis(now)), layer(1));
     }
 
     #[test]
     fn sub_layers_are_rungs_too() {
         let rungs: Vec<_> = [(0, 0, 400), (0, 1, 600), (1, 0, 900), (1, 1, 1500)]
             .map(|(spatial, temporal, kbps)| Rung {
-                layer: Layer {
-                    encoding: 0,
-                    spatial,
-                    temporal,
-                },
+                layer: Layer { encoding: 0, spatial, temporal },
                 bps: kbps * 1000,
                 active: true,
             })
@@ -331,14 +271,8 @@ mod tests {
         assert_eq!(s.choose(&rungs, None, Time(0)), rungs[1].layer);
         assert_eq!(s.wanted(&rungs), Some(1_035_000));
         run(&mut s, &rungs, 2_000_000, &mut now, 2500);
-        assert_eq!(
-            s.choose(&rungs, Some(2_000_000), Time::from_millis(now)),
-            rungs[3].layer
-        );
-        assert_eq!(
-            s.choose(&rungs, Some(1_000_000), Time::from_millis(now)),
-            rungs[2].layer
-        );
+        assert_eq!(s.choose(&rungs, Some(2_000_000), Time::from_millis(now)), rungs[3].layer);
+        assert_eq!(s.choose(&rungs, Some(1_000_000), Time::from_millis(now)), rungs[2].layer);
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct Shard {
     waiting: usize,
     /// Rooms that hold packets back for the rest of a frame.
     held: Vec<RoomId>,
+    /// Spare plaintext buffers; boxed because a job holds one for each of its layouts, most of them none.
+    #[allow(clippy::vec_box)]
     plains: Vec<Box<Plain>>,
     lone: Box<Plain>,
     scratch: Vec<u8>,

@@ -152,22 +152,13 @@ pub fn read_response(d: &[u8], password: &[u8]) -> Option<Response> {
         return None;
     }
     let success = kind == BINDING_SUCCESS;
-    Some(Response {
-        transaction: transaction(d)?,
-        success,
-        error: if success { 0 } else { error },
-    })
+    Some(Response { transaction: transaction(d)?, success, error: if success { 0 } else { error } })
 }
 
 /// Append the answer that validates a path: it tells the peer the address we saw.
 ///
 /// A v4-mapped address is told as IPv4, which is what the peer used, whatever kind our socket is.
-pub fn write_success(
-    transaction: &[u8; 12],
-    mapped: SocketAddr,
-    password: &[u8],
-    out: &mut Vec<u8>,
-) {
+pub fn write_success(transaction: &[u8; 12], mapped: SocketAddr, password: &[u8], out: &mut Vec<u8>) {
     let message = Writer::begin(BINDING_SUCCESS, transaction, out);
     let mut value = [0u8; 20];
     let port = mapped.port() ^ u16::from_be_bytes([COOKIE[0], COOKIE[1]]);
@@ -189,9 +180,7 @@ pub fn write_success(
             20
         }
     };
-    message
-        .attribute(XOR_MAPPED_ADDRESS, &value[..length])
-        .sign(password);
+    message.attribute(XOR_MAPPED_ADDRESS, &value[..length]).sign(password);
 }
 
 /// Append a signed refusal: 487 for a role conflict, 420 for attributes not understood (`unknown` goes with it).
@@ -209,8 +198,7 @@ pub fn write_error(
     value[3] = (code % 100) as u8;
     let reason = &reason.as_bytes()[..reason.len().min(255)];
     value[4..4 + reason.len()].copy_from_slice(reason);
-    let message = Writer::begin(BINDING_ERROR, transaction, out)
-        .attribute(ERROR_CODE, &value[..4 + reason.len()]);
+    let message = Writer::begin(BINDING_ERROR, transaction, out).attribute(ERROR_CODE, &value[..4 + reason.len()]);
     if code != 420 {
         return message.sign(password);
     }
@@ -218,9 +206,7 @@ pub fn write_error(
     for (to, name) in names.chunks_exact_mut(2).zip(unknown) {
         to.copy_from_slice(&name.to_be_bytes());
     }
-    message
-        .attribute(UNKNOWN_ATTRIBUTES, &names[..2 * unknown.len().min(64)])
-        .sign(password);
+    message.attribute(UNKNOWN_ATTRIBUTES, &names[..2 * unknown.len().min(64)]).sign(password);
 }
 
 /// Append a check of a controlling agent. `username` is `remote:local`, `password` the remote's.
@@ -306,10 +292,7 @@ struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     fn new(d: &'a [u8], value: &'a [u8], at: usize) -> Option<Self> {
-        (value.len() == SIGNATURE).then_some(Self {
-            covered: d.get(..at)?,
-            signature: value,
-        })
+        (value.len() == SIGNATURE).then_some(Self { covered: d.get(..at)?, signature: value })
     }
 
     fn verify(&self, password: &[u8]) -> bool {
@@ -332,11 +315,7 @@ fn digest(message: &[u8], extra: usize, password: &[u8]) -> hmac::Tag {
 /// The message in three parts: its type, the length it would have with `extra` bytes behind it, the rest.
 fn resized(message: &[u8], extra: usize) -> (&[u8], [u8; 2], &[u8]) {
     let length = (message.len() + extra).saturating_sub(HEADER) as u16;
-    (
-        message.get(..2).unwrap_or_default(),
-        length.to_be_bytes(),
-        message.get(4..).unwrap_or_default(),
-    )
+    (message.get(..2).unwrap_or_default(), length.to_be_bytes(), message.get(4..).unwrap_or_default())
 }
 
 fn fingerprint(message: &[u8]) -> u32 {
@@ -358,11 +337,7 @@ fn crc32(crc: u32, bytes: &[u8]) -> u32 {
             let mut value = index as u32;
             let mut bit = 0;
             while bit < 8 {
-                value = if value & 1 == 1 {
-                    value >> 1 ^ 0xEDB8_8320
-                } else {
-                    value >> 1
-                };
+                value = if value & 1 == 1 { value >> 1 ^ 0xEDB8_8320 } else { value >> 1 };
                 bit += 1;
             }
             table[index] = value;
@@ -370,9 +345,7 @@ fn crc32(crc: u32, bytes: &[u8]) -> u32 {
         }
         table
     };
-    bytes.iter().fold(crc, |crc, &byte| {
-        TABLE[usize::from(crc as u8 ^ byte)] ^ crc >> 8
-    })
+    bytes.iter().fold(crc, |crc, &byte| TABLE[usize::from(crc as u8 ^ byte)] ^ crc >> 8)
 }
 
 /// One message at the end of a buffer that may hold others.
@@ -394,13 +367,9 @@ impl<'a> Writer<'a> {
     /// `value` is at most 513 bytes long (the callers see to it), so that no length here can overflow.
     fn attribute(self, name: u16, value: &[u8]) -> Self {
         self.out.extend_from_slice(&name.to_be_bytes());
-        self.out
-            .extend_from_slice(&(value.len() as u16).to_be_bytes());
+        self.out.extend_from_slice(&(value.len() as u16).to_be_bytes());
         self.out.extend_from_slice(value);
-        self.out.resize(
-            self.out.len() + (value.len().next_multiple_of(4) - value.len()),
-            0,
-        );
+        self.out.resize(self.out.len() + (value.len().next_multiple_of(4) - value.len()), 0);
         self
     }
 

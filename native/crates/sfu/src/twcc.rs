@@ -52,13 +52,7 @@ impl Default for Receiver {
 
 impl Receiver {
     pub fn new() -> Self {
-        Self {
-            arrivals: Box::new([0; WINDOW]),
-            begin: 0,
-            end: 0,
-            waiting: None,
-            count: 0,
-        }
+        Self { arrivals: Box::new([0; WINDOW]), begin: 0, end: 0, waiting: None, count: 0 }
     }
 
     /// Note that the packet with transport-wide sequence number `seq` arrived. The first arrival of a duplicate counts.
@@ -93,9 +87,7 @@ impl Receiver {
     /// Whether a feedback packet should be written now: 50 ms after the first packet it will tell of, or when half of
     /// the window is waiting.
     pub fn due(&self, now: Time) -> bool {
-        self.waiting.is_some_and(|since| {
-            now.since(since) >= INTERVAL || self.end - self.begin > WINDOW as u64 / 2
-        })
+        self.waiting.is_some_and(|since| now.since(since) >= INTERVAL || self.end - self.begin > WINDOW as u64 / 2)
     }
 
     /// Append one complete RTCP packet (RTPFB, FMT 15) of at most ~1,050 bytes to `out`; `false` when nothing is left
@@ -192,17 +184,11 @@ fn write_chunks(mut symbols: &[u8], out: &mut Vec<u8>) {
             let run = run.min(0x1fff);
             ((u16::from(head) << 13) | run as u16, run)
         } else if small_only {
-            let bits = vector
-                .iter()
-                .enumerate()
-                .map(|(i, &s)| u16::from(s) << (13 - i));
+            let bits = vector.iter().enumerate().map(|(i, &s)| u16::from(s) << (13 - i));
             (0x8000 | bits.sum::<u16>(), vector.len())
         } else {
             let vector = &symbols[..symbols.len().min(7)];
-            let bits = vector
-                .iter()
-                .enumerate()
-                .map(|(i, &s)| u16::from(s) << (12 - 2 * i));
+            let bits = vector.iter().enumerate().map(|(i, &s)| u16::from(s) << (12 - 2 * i));
             (0xc000 | bits.sum::<u16>(), vector.len())
         };
         out.extend_from_slice(&chunk.to_be_bytes());
@@ -226,10 +212,7 @@ impl Chunk {
             _ => 7,
         };
         // An empty run would let a packet of nothing but chunks cost time without end in sight.
-        (len > 0).then_some(Self {
-            bits,
-            len: len.min(left),
-        })
+        (len > 0).then_some(Self { bits, len: len.min(left) })
     }
 
     fn symbol(self, i: usize) -> u8 {
@@ -343,19 +326,10 @@ mod tests {
         while receiver.write(1, 2, &mut out) {
             assert!(out.len() <= MAX_BODY_BYTES + 24, "{}", out.len());
             assert_eq!(out.len() % 4, 0);
-            assert_eq!(
-                u16::from_be_bytes([out[2], out[3]]) as usize,
-                out.len() / 4 - 1
-            );
+            assert_eq!(u16::from_be_bytes([out[2], out[3]]) as usize, out.len() / 4 - 1);
             assert_eq!((out[0] & 0x1f, out[1]), (15, 205));
-            let padding = if out[0] & 0x20 != 0 {
-                usize::from(out[out.len() - 1])
-            } else {
-                0
-            };
-            assert!(read_feedback(&out[12..out.len() - padding], &mut |s, a| {
-                told.push((s, a))
-            }));
+            let padding = if out[0] & 0x20 != 0 { usize::from(out[out.len() - 1]) } else { 0 };
+            assert!(read_feedback(&out[12..out.len() - padding], &mut |s, a| { told.push((s, a)) }));
             out.clear();
         }
         told
@@ -416,15 +390,9 @@ mod tests {
                 receiver.packet(seq, Time(at));
             }
             let told = all(&mut receiver);
-            let mut expected: Vec<_> = sent
-                .iter()
-                .map(|&(s, at)| (s.wrapping_sub(sent[0].0), at))
-                .collect();
+            let mut expected: Vec<_> = sent.iter().map(|&(s, at)| (s.wrapping_sub(sent[0].0), at)).collect();
             expected.sort();
-            let arrived: Vec<_> = told
-                .iter()
-                .filter_map(|&(s, a)| Some((s.wrapping_sub(sent[0].0), a?)))
-                .collect();
+            let arrived: Vec<_> = told.iter().filter_map(|&(s, a)| Some((s.wrapping_sub(sent[0].0), a?))).collect();
             assert_eq!(arrived.len(), expected.len());
             for (&(s, a), &(e, at)) in arrived.iter().zip(&expected) {
                 assert_eq!(s, e);
@@ -516,9 +484,7 @@ mod tests {
             &[0, 1, 0, 2, 0, 0, 1, 0, 0x60, 2, 0, 0, 0, 0][..],
             &[0, 1, 0, 2, 0, 0, 1, 0, 0xdc, 0, 0, 0, 0, 0],
             &[0, 1, 0, 2, 0, 0, 1, 0, 0x20, 0, 0x20, 2, 0, 0],
-            &[
-                0, 1, 0xff, 0xff, 0, 0, 1, 0, 0x1f, 0xff, 0x1f, 0xff, 0x1f, 0xff,
-            ],
+            &[0, 1, 0xff, 0xff, 0, 0, 1, 0, 0x1f, 0xff, 0x1f, 0xff, 0x1f, 0xff],
             &[0, 1, 0, 2, 0, 0, 1, 0, 0x20, 2, 0],
             &[0, 1, 0, 20, 0, 0, 1, 0, 0x20, 2, 0, 0],
             &[0, 1, 0, 0, 0, 0, 1, 0],
@@ -527,11 +493,8 @@ mod tests {
             assert!(!read_feedback(fci, &mut never), "{fci:?}");
         }
         // What is beyond the count in the last vector does not matter.
-        assert!(read_feedback(
-            &[0, 1, 0, 1, 0, 0, 1, 0, 0xdf, 0xff, 9],
-            &mut |s, a| {
-                assert_eq!((s, a), (1, Some(64_000 + 9 * 250)));
-            }
-        ));
+        assert!(read_feedback(&[0, 1, 0, 1, 0, 0, 1, 0, 0xdf, 0xff, 9], &mut |s, a| {
+            assert_eq!((s, a), (1, Some(64_000 + 9 * 250)));
+        }));
     }
 }

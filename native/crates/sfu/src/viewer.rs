@@ -160,7 +160,10 @@ pub struct Stream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send it with this 48-bit index; `marker` says that the frame ends here for this viewer.
-    Send { index: u64, marker: bool },
+    Send {
+        index: u64,
+        marker: bool,
+    },
     Skip,
 }
 

@@ -12,19 +12,10 @@ use sfu::time::{Span, Time};
 use sfu::twcc::SendHistory;
 use virtual_network::{Feedback, Outcome, Path, Random, run};
 
-const EACH: [Feedback; 4] = [
-    Feedback::Every(50),
-    Feedback::Every(100),
-    Feedback::Chrome,
-    Feedback::Due,
-];
+const EACH: [Feedback; 4] = [Feedback::Every(50), Feedback::Every(100), Feedback::Chrome, Feedback::Due];
 
 const STEP: fn(f64) -> f64 = |t| {
-    if (20.0..50.0).contains(&t) {
-        300_000.0
-    } else {
-        3_000_000.0
-    }
+    if (20.0..50.0).contains(&t) { 300_000.0 } else { 3_000_000.0 }
 };
 
 /// 3 -> 0.3 -> 3 Mbit/s with each kind of queue, delay, jitter and feedback.
@@ -34,12 +25,7 @@ fn steps(queues: &[f64], seeds: u64, mut take: impl FnMut(&Path, Feedback, u64, 
             for jitter_ms in [0.0, 15.0] {
                 for feedback in EACH {
                     for seed in 1..=seeds {
-                        let path = Path {
-                            queue_ms,
-                            delay_ms,
-                            jitter_ms,
-                            ..Path::steady(STEP)
-                        };
+                        let path = Path { queue_ms, delay_ms, jitter_ms, ..Path::steady(STEP) };
                         let outcome = run(&path, feedback, 80.0, seed);
                         take(&path, feedback, seed, outcome);
                     }
@@ -61,10 +47,7 @@ fn a_bandwidth_step_leads_down_within_3_s_and_up_within_15_s() {
         assert!(down <= 3.0, "{name}: down after {down} s");
         let middle = o.until(50.0, 1.0, |e| e >= 1);
         assert!(middle <= 15.0, "{name}: up after {middle} s");
-        assert!(
-            o.seconds_over(22.5, 50.0, 1000.0) == 0.0,
-            "{name}: a long queue stays"
-        );
+        assert!(o.seconds_over(22.5, 50.0, 1000.0) == 0.0, "{name}: a long queue stays");
         // The best layer needs all of the 3 Mbit/s with its headroom: a burst at the wrong moment delays it.
         runs += 1;
         late += u32::from(o.until(50.0, 5.0, |e| e == 2) > 15.0);
@@ -76,15 +59,8 @@ fn a_bandwidth_step_leads_down_within_3_s_and_up_within_15_s() {
 fn a_queue_without_bound_drains() {
     // What was sent before the first news of the step is in the queue: at a tenth of the rate 0.3 s become 3 s.
     steps(&[1e9], 2, |_, feedback, seed, o| {
-        assert!(
-            o.queue(20, 50) < 5500.0,
-            "{feedback:?} {seed}: {}",
-            o.queue(20, 50)
-        );
-        assert!(
-            o.seconds_over(28.0, 50.0, 500.0) == 0.0,
-            "{feedback:?} {seed}"
-        );
+        assert!(o.queue(20, 50) < 5500.0, "{feedback:?} {seed}: {}", o.queue(20, 50));
+        assert!(o.seconds_over(28.0, 50.0, 500.0) == 0.0, "{feedback:?} {seed}");
         assert!(o.until(20.0, 5.0, |e| e == 0) < 7.0, "{feedback:?} {seed}");
     });
 }
@@ -96,12 +72,7 @@ fn random_loss_does_not_collapse_the_estimate() {
         for jitter_ms in [2.0, 20.0] {
             for feedback in EACH {
                 for seed in 1..=4 {
-                    let path = Path {
-                        loss,
-                        feedback_loss: loss,
-                        jitter_ms,
-                        ..Path::steady(|_| 5e6)
-                    };
+                    let path = Path { loss, feedback_loss: loss, jitter_ms, ..Path::steady(|_| 5e6) };
                     let o = run(&path, feedback, 60.0, seed);
                     let top = o.share(10.0, 60.0, 2);
                     assert!(top >= share, "{jitter_ms} {feedback:?} {seed}: {top}");
@@ -117,18 +88,11 @@ fn thirty_percent_loss_heals() {
     let loss: fn(f64) -> f64 = |t| if (20.0..30.0).contains(&t) { 0.3 } else { 0.0 };
     for feedback in EACH {
         for seed in 1..=4 {
-            let path = Path {
-                loss,
-                feedback_loss: loss,
-                ..Path::steady(|_| 5e6)
-            };
+            let path = Path { loss, feedback_loss: loss, ..Path::steady(|_| 5e6) };
             let o = run(&path, feedback, 60.0, seed);
             let middle = o.until(30.0, 3.0, |e| e >= 1);
             let top = o.until(30.0, 3.0, |e| e == 2);
-            assert!(
-                middle <= 8.0 && top <= 15.0,
-                "{feedback:?} {seed}: {middle} {top}"
-            );
+            assert!(middle <= 8.0 && top <= 15.0, "{feedback:?} {seed}: {middle} {top}");
             assert!(o.estimate(20.0, 60.0).0 > 150_000.0);
         }
     }
@@ -150,28 +114,14 @@ fn a_steady_path_gets_what_it_carries_and_does_not_flap() {
         (|_| 1e6, 20.0, 2.0, 0.0, 0.95, 25.0, 2),
         (|_| 4e5, 20.0, 2.0, 0.0, 0.0, 25.0, 3),
     ];
-    for (at, (bps, queue_ms, jitter_ms, top, middle, queue, switches)) in
-        cases.into_iter().enumerate()
-    {
+    for (at, (bps, queue_ms, jitter_ms, top, middle, queue, switches)) in cases.into_iter().enumerate() {
         for feedback in EACH {
             for seed in 1..=4 {
-                let path = Path {
-                    queue_ms,
-                    jitter_ms,
-                    ..Path::steady(bps)
-                };
+                let path = Path { queue_ms, jitter_ms, ..Path::steady(bps) };
                 let o = run(&path, feedback, 60.0, seed);
                 let name = format!("case {at} {feedback:?} seed {seed}");
-                assert!(
-                    o.share(5.0, 60.0, 2) >= top,
-                    "{name}: {}",
-                    o.share(5.0, 60.0, 2)
-                );
-                assert!(
-                    o.share(5.0, 60.0, 1) >= middle,
-                    "{name}: {}",
-                    o.share(5.0, 60.0, 1)
-                );
+                assert!(o.share(5.0, 60.0, 2) >= top, "{name}: {}", o.share(5.0, 60.0, 2));
+                assert!(o.share(5.0, 60.0, 1) >= middle, "{name}: {}", o.share(5.0, 60.0, 1));
                 assert!(o.queue(5, 60) <= queue, "{name}: {} ms", o.queue(5, 60));
                 assert!(o.switches <= switches, "{name}: {} switches", o.switches);
             }
@@ -183,10 +133,7 @@ fn a_steady_path_gets_what_it_carries_and_does_not_flap() {
 fn a_token_bucket_does_not_deceive_for_long() {
     for feedback in EACH {
         for seed in 1..=4 {
-            let path = Path {
-                burst: 32_000.0,
-                ..Path::steady(|_| 1e6)
-            };
+            let path = Path { burst: 32_000.0, ..Path::steady(|_| 1e6) };
             let o = run(&path, feedback, 60.0, seed);
             assert!(o.share(5.0, 60.0, 1) == 1.0 && o.share(5.0, 60.0, 2) == 0.0);
             let queued = o.seconds_over(5.0, 60.0, 200.0);
@@ -200,10 +147,7 @@ fn cross_traffic_is_made_room_for_and_outlived() {
     let cross_bps: fn(f64) -> f64 = |t| if (20.0..40.0).contains(&t) { 2e6 } else { 0.0 };
     for feedback in EACH {
         for seed in 1..=4 {
-            let path = Path {
-                cross_bps,
-                ..Path::steady(|_| 4e6)
-            };
+            let path = Path { cross_bps, ..Path::steady(|_| 4e6) };
             let o = run(&path, feedback, 75.0, seed);
             let down = o.until(20.0, 3.0, |e| e == 1);
             let up = o.until(40.0, 5.0, |e| e == 2);
@@ -233,11 +177,7 @@ fn hostile_feedback_is_survived() {
         let mut history = SendHistory::new();
         let mut now = 1_000_000u64;
         for _ in 0..20_000 {
-            let pause = if random.below(1000) == 0 {
-                100_000_000
-            } else {
-                50_000
-            };
+            let pause = if random.below(1000) == 0 { 100_000_000 } else { 50_000 };
             now += random.below(pause);
             let time = Time(now);
             history.sent(random.below(20) as u16, random.below(1500) as u16, time);
@@ -304,88 +244,28 @@ fn table() {
         }
     }
     println!("\n60 s on one path, the worst of 5 seeds; shares of the time from 5 s on");
-    println!(
-        "{:34}   top middle    low      high queue padding switches",
-        ""
-    );
+    println!("{:34}   top middle    low      high queue padding switches", "");
     let loss30: fn(f64) -> f64 = |t| if (20.0..30.0).contains(&t) { 0.3 } else { 0.0 };
     let cross_bps: fn(f64) -> f64 = |t| if (20.0..40.0).contains(&t) { 2e6 } else { 0.0 };
     let steady = Path::steady;
     let rows = [
         ("10M", steady(|_| 10e6)),
-        (
-            "5M, 5 % loss",
-            Path {
-                loss: |_| 0.05,
-                feedback_loss: |_| 0.05,
-                ..steady(|_| 5e6)
-            },
-        ),
-        (
-            "5M, 10 % loss",
-            Path {
-                loss: |_| 0.1,
-                feedback_loss: |_| 0.1,
-                ..steady(|_| 5e6)
-            },
-        ),
-        (
-            "5M, 30 % 20..30 s",
-            Path {
-                loss: loss30,
-                feedback_loss: loss30,
-                ..steady(|_| 5e6)
-            },
-        ),
-        (
-            "5M, jitter 40 ms",
-            Path {
-                jitter_ms: 40.0,
-                ..steady(|_| 5e6)
-            },
-        ),
+        ("5M, 5 % loss", Path { loss: |_| 0.05, feedback_loss: |_| 0.05, ..steady(|_| 5e6) }),
+        ("5M, 10 % loss", Path { loss: |_| 0.1, feedback_loss: |_| 0.1, ..steady(|_| 5e6) }),
+        ("5M, 30 % 20..30 s", Path { loss: loss30, feedback_loss: loss30, ..steady(|_| 5e6) }),
+        ("5M, jitter 40 ms", Path { jitter_ms: 40.0, ..steady(|_| 5e6) }),
         ("3.2M", steady(|_| 3.2e6)),
         ("3.0M", steady(|_| 3e6)),
         ("2.8M", steady(|_| 2.8e6)),
         ("2.0M", steady(|_| 2e6)),
         ("1.0M", steady(|_| 1e6)),
-        (
-            "1.0M, queue 3 s",
-            Path {
-                queue_ms: 3000.0,
-                ..steady(|_| 1e6)
-            },
-        ),
+        ("1.0M, queue 3 s", Path { queue_ms: 3000.0, ..steady(|_| 1e6) }),
         ("0.6M", steady(|_| 6e5)),
         ("0.4M", steady(|_| 4e5)),
-        (
-            "policer 1M",
-            Path {
-                queue_ms: 20.0,
-                ..steady(|_| 1e6)
-            },
-        ),
-        (
-            "policer 0.4M",
-            Path {
-                queue_ms: 20.0,
-                ..steady(|_| 4e5)
-            },
-        ),
-        (
-            "token bucket 1M, 32 kB",
-            Path {
-                burst: 32_000.0,
-                ..steady(|_| 1e6)
-            },
-        ),
-        (
-            "4M, cross 2M 20..40 s",
-            Path {
-                cross_bps,
-                ..steady(|_| 4e6)
-            },
-        ),
+        ("policer 1M", Path { queue_ms: 20.0, ..steady(|_| 1e6) }),
+        ("policer 0.4M", Path { queue_ms: 20.0, ..steady(|_| 4e5) }),
+        ("token bucket 1M, 32 kB", Path { burst: 32_000.0, ..steady(|_| 1e6) }),
+        ("4M, cross 2M 20..40 s", Path { cross_bps, ..steady(|_| 4e6) }),
     ];
     for (name, path) in &rows {
         for feedback in [Feedback::Every(50), Feedback::Chrome, Feedback::Remb] {

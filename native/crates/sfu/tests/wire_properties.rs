@@ -65,44 +65,18 @@ fn stun_takes_any_bytes() {
     let mut random = Random(1);
     let mut seeds = vec![Vec::new(); 4];
     let transaction = [7; 12];
-    stun::write_request(
-        &transaction,
-        "abcd:efgh",
-        b"password",
-        1,
-        true,
-        &mut seeds[0],
-    );
-    stun::write_success(
-        &transaction,
-        "192.0.2.1:9".parse().unwrap(),
-        b"password",
-        &mut seeds[1],
-    );
-    stun::write_error(
-        &transaction,
-        420,
-        "no",
-        &[1, 2, 3],
-        b"password",
-        &mut seeds[2],
-    );
+    stun::write_request(&transaction, "abcd:efgh", b"password", 1, true, &mut seeds[0]);
+    stun::write_success(&transaction, "192.0.2.1:9".parse().unwrap(), b"password", &mut seeds[1]);
+    stun::write_error(&transaction, 420, "no", &[1, 2, 3], b"password", &mut seeds[2]);
     for round in 0..ROUNDS {
         let seed = &seeds[round % 4];
-        let d = if seed.is_empty() {
-            random.bytes(120)
-        } else {
-            random.mutate(seed)
-        };
+        let d = if seed.is_empty() { random.bytes(120) } else { random.mutate(seed) };
         stun::is_stun(&d);
         if let Some(ufrag) = stun::peek_ufrag(&d) {
             assert!(ufrag.len() < d.len());
         }
         if let Some(request) = stun::read_request(&d) {
-            assert!(
-                !request.verify(b"password") || d == *seed,
-                "a forged request passed"
-            );
+            assert!(!request.verify(b"password") || d == *seed, "a forged request passed");
         }
         // what is behind the signature may differ, nothing that was read may
         if let Some(response) = stun::read_response(&d, b"password") {
@@ -122,24 +96,11 @@ fn stun_reads_what_it_writes() {
         let remote = format!("{:x}", random.next());
         let nominate = random.below(2) == 0;
         let mut out = Vec::new();
-        stun::write_request(
-            &transaction,
-            &format!("{local}:{remote}"),
-            &password,
-            5,
-            nominate,
-            &mut out,
-        );
+        stun::write_request(&transaction, &format!("{local}:{remote}"), &password, 5, nominate, &mut out);
         let request = stun::read_request(&out).unwrap();
         assert!(request.verify(&password));
-        assert_eq!(
-            (request.local_ufrag, request.remote_ufrag),
-            (&local[..], &remote[..])
-        );
-        assert_eq!(
-            (request.transaction, request.use_candidate),
-            (transaction, nominate)
-        );
+        assert_eq!((request.local_ufrag, request.remote_ufrag), (&local[..], &remote[..]));
+        assert_eq!((request.transaction, request.use_candidate), (transaction, nominate));
         assert_eq!(stun::peek_ufrag(&out), Some(local.as_bytes()));
         out.clear();
         let mut ip = [0u8; 16];
@@ -155,20 +116,14 @@ fn stun_reads_what_it_writes() {
 fn rtp_takes_any_bytes() {
     let mut random = Random(3);
     for round in 0..ROUNDS {
-        let mut packet = if round % 2 == 0 {
-            random.bytes(80)
-        } else {
-            random.tame(80)
-        };
+        let mut packet = if round % 2 == 0 { random.bytes(80) } else { random.tame(80) };
         if let Some(first) = packet.first_mut() {
             *first = *first & 0x3F | 0x80;
         }
         let length = rtp::header_len(&packet);
         if let Some(view) = rtp::read(&packet) {
             assert_eq!(length, Some(view.header_len));
-            assert!(
-                view.header_len == view.payload.start && view.payload.start <= view.payload.end
-            );
+            assert!(view.header_len == view.payload.start && view.payload.start <= view.payload.end);
             assert!(view.payload.end <= packet.len() && view.extensions.end <= view.header_len);
             for id in 0..=255 {
                 rtp::extension(&packet, &view, id);
@@ -199,18 +154,14 @@ fn rtp_reads_what_it_writes() {
                 values.push((id, random.bytes(longest)));
             }
         }
-        let elements: Vec<(u8, &[u8])> =
-            values.iter().map(|(id, value)| (*id, &value[..])).collect();
+        let elements: Vec<(u8, &[u8])> = values.iter().map(|(id, value)| (*id, &value[..])).collect();
         let mut packet = Vec::new();
         let length = rtp::write_header(&mut packet, &head, &elements);
         let payload = random.bytes(30);
         packet.extend_from_slice(&payload);
         let view = rtp::read(&packet).unwrap();
         assert_eq!(view.header_len, length);
-        assert_eq!(
-            (view.payload_type, view.marker, view.seq),
-            (head.payload_type, head.marker, head.seq)
-        );
+        assert_eq!((view.payload_type, view.marker, view.seq), (head.payload_type, head.marker, head.seq));
         assert_eq!((view.timestamp, view.ssrc), (head.timestamp, head.ssrc));
         assert_eq!(&packet[view.payload.clone()], payload);
         for (id, value) in elements {
@@ -226,20 +177,9 @@ fn rtcp_takes_any_bytes() {
         let mut packet = Vec::new();
         for _ in 0..random.below(5) {
             // a head that leads somewhere, with a body that may or may not fit
-            let body = if round % 2 == 0 {
-                random.bytes(60)
-            } else {
-                random.tame(60)
-            };
-            let words = if random.below(4) == 0 {
-                random.next() as u16
-            } else {
-                body.len() as u16 / 4
-            };
-            packet.extend_from_slice(&[
-                0x80 | random.next() as u8 & 0x3F,
-                200 + random.below(8) as u8,
-            ]);
+            let body = if round % 2 == 0 { random.bytes(60) } else { random.tame(60) };
+            let words = if random.below(4) == 0 { random.next() as u16 } else { body.len() as u16 / 4 };
+            packet.extend_from_slice(&[0x80 | random.next() as u8 & 0x3F, 200 + random.below(8) as u8]);
             packet.extend_from_slice(&words.to_be_bytes());
             packet.extend_from_slice(&body);
         }
@@ -286,10 +226,7 @@ fn rtcp_reads_what_it_writes() {
                 assert_eq!(read, block);
                 blocks += 1;
             }
-            rtcp::Item::Nack {
-                media_ssrc: 2,
-                seqs,
-            } => asked.extend(seqs),
+            rtcp::Item::Nack { media_ssrc: 2, seqs } => asked.extend(seqs),
             rtcp::Item::Remb { bps } => told = bps,
             other => panic!("{other:?}"),
         });
@@ -304,23 +241,12 @@ fn payloads_of_any_bytes_say_something_or_nothing() {
     let mut random = Random(7);
     let mut states = CODECS.map(|_| CodecState::default());
     for round in 0..ROUNDS {
-        let mut payload = if round % 2 == 0 {
-            random.bytes(40)
-        } else {
-            random.tame(40)
-        };
-        let extension = if round % 3 == 0 {
-            random.bytes(60)
-        } else {
-            random.tame(60)
-        };
+        let mut payload = if round % 2 == 0 { random.bytes(40) } else { random.tame(40) };
+        let extension = if round % 3 == 0 { random.bytes(60) } else { random.tame(60) };
         for (codec, state) in CODECS.into_iter().zip(&mut states) {
             let facts = codec::facts(codec, &payload, round % 5 == 0, Some(&extension), state);
             assert!(facts.spatial < codec::MAX_LAYERS && facts.temporal < codec::MAX_LAYERS);
-            assert!(
-                state.spatial_layers() <= codec::MAX_LAYERS
-                    && state.temporal_layers() <= codec::MAX_LAYERS
-            );
+            assert!(state.spatial_layers() <= codec::MAX_LAYERS && state.temporal_layers() <= codec::MAX_LAYERS);
             codec::starts_keyframe(codec, &payload);
         }
         if let Some(dd) = dd::read(&extension, &mut states[0].dd) {
@@ -347,19 +273,10 @@ fn an_assembler_takes_any_packets_in_any_order() {
             if random.below(2000) == 0 {
                 base += random.next() >> (16 + random.below(48));
             }
-            let payload = if random.below(2) == 0 {
-                random.bytes(30)
-            } else {
-                random.tame(30)
-            };
+            let payload = if random.below(2) == 0 { random.bytes(30) } else { random.tame(30) };
             let seq = base.saturating_sub(random.below(20) as u64);
-            let piece = Piece {
-                seq,
-                timestamp: (seq / 4) as u32,
-                marker: random.below(5) == 0,
-                codec,
-                payload: &payload,
-            };
+            let piece =
+                Piece { seq, timestamp: (seq / 4) as u32, marker: random.below(5) == 0, codec, payload: &payload };
             assembler.push(&piece, &mut |frame| assert!(!frame.data.is_empty()));
         }
     }
@@ -380,49 +297,24 @@ fn frames_survive_reordering_and_copies() {
                 body.insert(0, if index == 0 { u8::from(!key) } else { 0x55 });
                 data.extend_from_slice(&body);
                 body.insert(0, if index == 0 { 0x10 } else { 0 });
-                packets.push((
-                    packets.len() as u64 + 65_500,
-                    number,
-                    index + 1 == count,
-                    body,
-                ));
+                packets.push((packets.len() as u64 + 65_500, number, index + 1 == count, body));
             }
             frames.push((number, key, data));
         }
         // each packet is put off by up to 15 places; the first one is not, since the stream begins with it
         let mut order: Vec<(u64, usize)> = (0..packets.len())
-            .map(|at| {
-                (
-                    if at == 0 {
-                        0
-                    } else {
-                        at as u64 + 1 + random.below(15) as u64
-                    },
-                    at,
-                )
-            })
+            .map(|at| (if at == 0 { 0 } else { at as u64 + 1 + random.below(15) as u64 }, at))
             .collect();
         order.extend_from_within(..10);
-        order[packets.len()..]
-            .iter_mut()
-            .for_each(|(when, _)| *when += 40);
+        order[packets.len()..].iter_mut().for_each(|(when, _)| *when += 40);
         order.sort();
         let mut assembler = Assembler::new();
         let mut given = Vec::new();
         for (_, at) in order {
             let (seq, timestamp, marker, ref payload) = packets[at];
-            assembler.push(
-                &Piece {
-                    seq,
-                    timestamp,
-                    marker,
-                    codec: Codec::Vp8,
-                    payload,
-                },
-                &mut |frame| {
-                    given.push((frame.timestamp, frame.keyframe, frame.data.to_vec()));
-                },
-            );
+            assembler.push(&Piece { seq, timestamp, marker, codec: Codec::Vp8, payload }, &mut |frame| {
+                given.push((frame.timestamp, frame.keyframe, frame.data.to_vec()));
+            });
         }
         assert_eq!(given, frames, "seed {seed}");
         assert_eq!(assembler.skipped(), 0);

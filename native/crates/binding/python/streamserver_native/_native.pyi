@@ -90,8 +90,6 @@ class Core:
         """End a room and all its sessions, on every shard."""
     def tap(self, home: int, room: int, on: bool) -> None:
         """Whether the room's frames are wanted in `drain_frames`."""
-    def forgive(self, seconds: float) -> None:
-        """The process stood still for so long: nobody else is to blame for the silence."""
     def event_fd(self) -> int:
         """Readable when there is something to drain."""
     def drain(self) -> list[tuple[Any, ...]]:

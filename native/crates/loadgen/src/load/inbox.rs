@@ -23,9 +23,7 @@ impl Load {
             match datagram[0] {
                 0..4 => self.peers[number].stun(datagram, now, &self.shared, &mut self.totals),
                 20..64 => self.peers[number].dtls(datagram, now, &mut self.totals),
-                128..192 if matches!(datagram.get(1), Some(192..224)) => {
-                    self.control(number, datagram, now)
-                }
+                128..192 if matches!(datagram.get(1), Some(192..224)) => self.control(number, datagram, now),
                 128..192 => {
                     media = true;
                     self.media(number, datagram, now, train.arrived);
@@ -99,18 +97,12 @@ impl Load {
         self.totals.bytes += datagram.len() as u64;
         if header.marker
             && let Some(offset) = self.offset
-            && let Some(frame) = self
-                .source
-                .as_mut()
-                .and_then(|s| s.by_timestamp(header.timestamp.wrapping_sub(offset)))
+            && let Some(frame) =
+                self.source.as_mut().and_then(|s| s.by_timestamp(header.timestamp.wrapping_sub(offset)))
         {
             frame.arrived += 1;
             frame.latest = frame.latest.max(arrived);
-            if let Some(measure) = self
-                .measure
-                .as_mut()
-                .filter(|measure| !frame.key && frame.number >= measure.frame)
-            {
+            if let Some(measure) = self.measure.as_mut().filter(|measure| !frame.key && frame.number >= measure.frame) {
                 measure.each.push(arrived - frame.sent);
             }
         }
@@ -118,13 +110,7 @@ impl Load {
     }
 
     /// A checked viewer opens the packet and compares.
-    pub(super) fn check(
-        &mut self,
-        number: usize,
-        header: &Header,
-        datagram: &mut [u8],
-        again: bool,
-    ) {
+    pub(super) fn check(&mut self, number: usize, header: &Header, datagram: &mut [u8], again: bool) {
         let peer = &mut self.peers[number];
         let (Some(checker), Some(half)) = (&mut peer.checker, &peer.receive) else {
             return;
@@ -138,8 +124,7 @@ impl Load {
         rollover.accepted(index);
         let plain = &datagram[..length];
         if again {
-            self.totals.padding +=
-                u64::from(rtp::payload(plain, header).is_some_and(<[u8]>::is_empty));
+            self.totals.padding += u64::from(rtp::payload(plain, header).is_some_and(<[u8]>::is_empty));
             return;
         }
         if let Some(source) = &self.source {

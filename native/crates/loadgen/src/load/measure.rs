@@ -43,9 +43,7 @@ impl Load {
         };
         let now = sys::now();
         let settled = sys::wall() - SETTLED;
-        while let Some(frame) = source
-            .by_number(measure.frame)
-            .filter(|frame| frame.sent != 0 && frame.sent < settled)
+        while let Some(frame) = source.by_number(measure.frame).filter(|frame| frame.sent != 0 && frame.sent < settled)
         {
             measure.frame += 1;
             if frame.arrived < frame.expected || frame.expected == 0 {
@@ -74,61 +72,31 @@ impl Load {
         let begin = measure.totals;
         let found = self.findings();
         let seconds = (ended - measure.began) as f64 / 1e9;
-        let connected = self
-            .peers
-            .iter()
-            .skip(1)
-            .filter(|peer| peer.state == State::Connected)
-            .count();
-        let dropped = self
-            .peers
-            .iter()
-            .filter(|peer| peer.connected != 0 && peer.state == State::Failed)
-            .count();
+        let connected = self.peers.iter().skip(1).filter(|peer| peer.state == State::Connected).count();
+        let dropped = self.peers.iter().filter(|peer| peer.connected != 0 && peer.state == State::Failed).count();
         Object::new("measured")
             .number("seconds", seconds)
             .count("viewers", connected as u64)
             .count("viewers_lost", dropped as u64)
             .count("packets", end.packets - begin.packets)
             .count("trains", end.trains - begin.trains)
-            .number(
-                "packets_per_s",
-                (end.packets - begin.packets) as f64 / seconds,
-            )
+            .number("packets_per_s", (end.packets - begin.packets) as f64 / seconds)
             .count("retransmitted", end.retransmitted - begin.retransmitted)
             .count("padding_checked", end.padding - begin.padding)
             .count("feedback_sent", end.feedback_out - begin.feedback_out)
             .count("checks_sent", end.checks_out - begin.checks_out)
-            .count(
-                "checks_answered",
-                end.checks_answered - begin.checks_answered,
-            )
+            .count("checks_answered", end.checks_answered - begin.checks_answered)
             .count("reports_received", end.reports_in - begin.reports_in)
-            .count(
-                "keyframes_asked",
-                end.keyframes_asked - begin.keyframes_asked,
-            )
+            .count("keyframes_asked", end.keyframes_asked - begin.keyframes_asked)
             .count("publisher_nacked", end.nacked - begin.nacked)
             .count("unsent", end.unsent - begin.unsent)
-            .number(
-                "client_core_share",
-                (cpu - measure.cpu) as f64 / 1e9 / seconds,
-            )
-            .count(
-                "checked_viewers",
-                self.peers
-                    .iter()
-                    .filter(|peer| peer.checker.is_some())
-                    .count() as u64,
-            )
+            .number("client_core_share", (cpu - measure.cpu) as f64 / 1e9 / seconds)
+            .count("checked_viewers", self.peers.iter().filter(|peer| peer.checker.is_some()).count() as u64)
             .count("checked_packets", found.packets - measure.findings.packets)
             .count("checked_frames", found.frames - measure.findings.frames)
             .count("lost", found.lost - measure.findings.lost)
             .count("reordered", found.reordered - measure.findings.reordered)
-            .count(
-                "wrong",
-                found.wrong + end.forged + end.reports_bad + end.strangers,
-            )
+            .count("wrong", found.wrong + end.forged + end.reports_bad + end.strangers)
             .count("forged", end.forged)
             .count("reports_bad", end.reports_bad)
             .count("strangers", end.strangers)
@@ -140,10 +108,7 @@ impl Load {
             .ms("last_viewer_ms_p99", percentile(&mut measure.last, 0.99))
             .ms("any_viewer_ms_p50", percentile(&mut measure.each, 0.5))
             .ms("any_viewer_ms_p99", percentile(&mut measure.each, 0.99))
-            .ms(
-                "key_last_viewer_ms_p99",
-                percentile(&mut measure.key_last, 0.99),
-            )
+            .ms("key_last_viewer_ms_p99", percentile(&mut measure.key_last, 0.99))
             .print();
     }
 }

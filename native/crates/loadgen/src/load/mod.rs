@@ -79,16 +79,8 @@ pub struct Load {
 impl Load {
     pub fn new(mut options: Options) -> Result<Self, String> {
         let io = |error: std::io::Error| error.to_string();
-        options.connections = if options.connections == 0 {
-            64
-        } else {
-            options.connections
-        };
-        options.packets = if options.packets == 0 {
-            9
-        } else {
-            options.packets
-        };
+        options.connections = if options.connections == 0 { 64 } else { options.connections };
+        options.packets = if options.packets == 0 { 9 } else { options.packets };
         if options.room.is_empty() {
             options.room = "bench".to_owned();
         }
@@ -97,9 +89,7 @@ impl Load {
         }
         sys::raise_file_limit();
         let (certificate, fingerprint) = crate::certificate::generate()?;
-        let config = Config::builder()
-            .build()
-            .map_err(|error| error.to_string())?;
+        let config = Config::builder().build().map_err(|error| error.to_string())?;
         let shared = Shared {
             certificate,
             fingerprint,
@@ -108,14 +98,11 @@ impl Load {
             remb_only: options.remb_only,
         };
         let mut seed = [0; 8];
-        SystemRandom::new()
-            .fill(&mut seed)
-            .map_err(|_| "no randomness")?;
+        SystemRandom::new().fill(&mut seed).map_err(|_| "no randomness")?;
         let poll = Poll::new().map_err(io)?;
         let timer = Timer::new().map_err(io)?;
         poll.add(timer.fd(), PACER, false).map_err(io)?;
-        poll.add(0, STDIN, false)
-            .map_err(|error| format!("standard input must be a pipe: {error}"))?;
+        poll.add(0, STDIN, false).map_err(|error| format!("standard input must be a pipe: {error}"))?;
         Ok(Self {
             server: options.server.ok_or("no server")?,
             posts: (0..options.connections).map(|_| None).collect(),
@@ -183,8 +170,7 @@ impl Load {
         let mut buffer = [0; 1024];
         let count = sys::read_stdin(&mut buffer).map_err(|error| error.to_string())?;
         self.ended |= count == 0;
-        self.commands
-            .push_str(&String::from_utf8_lossy(&buffer[..count]));
+        self.commands.push_str(&String::from_utf8_lossy(&buffer[..count]));
         while let Some((line, rest)) = self.commands.split_once('\n') {
             let (line, rest) = (line.to_owned(), rest.to_owned());
             self.commands = rest;
@@ -195,10 +181,7 @@ impl Load {
 
     fn command(&mut self, line: &str) -> Result<(), String> {
         let (name, value) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-        let number = value
-            .parse::<f64>()
-            .ok()
-            .filter(|number| (0.0..=100_000.0).contains(number));
+        let number = value.parse::<f64>().ok().filter(|number| (0.0..=100_000.0).contains(number));
         let now = sys::now();
         match (name, number) {
             ("publish", _) if self.peers.is_empty() => self.add_peer(),
@@ -231,11 +214,7 @@ impl Load {
                 });
             }
             ("measure", Some(seconds)) if self.measure.is_none() && self.source.is_some() => {
-                let frame = self
-                    .source
-                    .as_mut()
-                    .and_then(Source::newest)
-                    .map_or(0, |frame| frame.number + 1);
+                let frame = self.source.as_mut().and_then(Source::newest).map_or(0, |frame| frame.number + 1);
                 self.measure = Some(Measure {
                     began: now,
                     until: now + (seconds * 1e9) as i64,

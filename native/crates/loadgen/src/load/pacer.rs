@@ -45,14 +45,7 @@ impl Load {
             self.next_report = self.frame_due + SECOND;
             let mut report = Vec::with_capacity(64);
             let (packets, bytes) = (source.packets, source.bytes);
-            feedback::write_sender_report(
-                source.ssrc,
-                sys::wall(),
-                timestamp,
-                packets,
-                bytes,
-                &mut report,
-            );
+            feedback::write_sender_report(source.ssrc, sys::wall(), timestamp, packets, bytes, &mut report);
             self.peers[PUBLISHER].send_rtcp(&mut report, &mut self.totals);
         }
         self.frame_due += self.interval;
@@ -73,11 +66,7 @@ impl Load {
         }
         let bursts = self.options.packets.div_ceil(BURST) as i64;
         let spacing = BURST_EVERY.min(self.interval.max(MS) / (bursts + 1));
-        self.due = if self.pending.is_empty() {
-            self.frame_due
-        } else {
-            self.due + spacing
-        };
+        self.due = if self.pending.is_empty() { self.frame_due } else { self.due + spacing };
     }
 
     /// Each peer's turn once a round, evenly spread.

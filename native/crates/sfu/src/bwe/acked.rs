@@ -16,11 +16,7 @@ pub(super) struct Acked {
 
 impl Acked {
     pub(super) fn new() -> Self {
-        Self {
-            buckets: [0; BUCKETS as usize],
-            newest: -1,
-            oldest: 0,
-        }
+        Self { buckets: [0; BUCKETS as usize], newest: -1, oldest: 0 }
     }
 
     /// Bytes that arrived at `arrival_us`. Older than the window: not counted.
@@ -28,11 +24,7 @@ impl Acked {
         let bucket = arrival_us.div_euclid(BUCKET_US);
         if self.newest < self.oldest || bucket - self.newest >= BUCKETS {
             // A pause says nothing of the path: begin again rather than average over silence.
-            *self = Self {
-                newest: bucket,
-                oldest: bucket,
-                ..Self::new()
-            };
+            *self = Self { newest: bucket, oldest: bucket, ..Self::new() };
         }
         while self.newest < bucket {
             self.newest += 1;
@@ -53,9 +45,7 @@ impl Acked {
             return None;
         }
         // The newest bucket is not full yet.
-        let sum: u64 = (self.newest - count..self.newest)
-            .map(|b| u64::from(self.buckets[index(b)]))
-            .sum();
+        let sum: u64 = (self.newest - count..self.newest).map(|b| u64::from(self.buckets[index(b)])).sum();
         Some(sum as f32 * 8e6 / (count * BUCKET_US) as f32)
     }
 }

@@ -166,9 +166,7 @@ impl Delay {
     /// How long the queue is, in µs: the least delay of the last three groups above the base.
     pub(super) fn queue_us(&self) -> i64 {
         let recent = (0..3.min(self.taken)).map(|back| self.back(back).delay_us);
-        recent
-            .min()
-            .map_or(0, |delay| delay.saturating_sub(self.base()).max(0))
+        recent.min().map_or(0, |delay| delay.saturating_sub(self.base()).max(0))
     }
 
     /// The bottleneck's rate in bit/s, if the train that is arriving shows it. Known long before the trend: on a link
@@ -189,10 +187,7 @@ impl Delay {
 
     /// The part of it that our own bursts do not explain.
     pub(super) fn excess_us(&self) -> i64 {
-        (0..3.min(self.taken))
-            .map(|back| self.back(back).excess_us)
-            .min()
-            .unwrap_or(0)
+        (0..3.min(self.taken)).map(|back| self.back(back).excess_us).min().unwrap_or(0)
     }
 
     /// Below this the queue may be jitter, µs.
@@ -214,11 +209,7 @@ impl Delay {
         if self.taken > 0 {
             let change = (delay_us - self.back(0).delay_us).abs();
             if change > JUMP_US {
-                *self = Self {
-                    group: self.group,
-                    us_per_byte: self.us_per_byte,
-                    ..Self::new()
-                };
+                *self = Self { group: self.group, us_per_byte: self.us_per_byte, ..Self::new() };
             } else {
                 self.noise_us += (change.min(NOISE_MOST_US) as f32 - self.noise_us) / 32.0;
             }
@@ -233,16 +224,11 @@ impl Delay {
 
         let passed = (group.sent_us - self.own_at_us).max(0) as f32;
         let own_us = (self.own_us - passed).max(0.0);
-        self.own_us =
-            own_us + (group.sent.saturating_add(group.lost) as f32 * self.us_per_byte).min(5e6);
+        self.own_us = own_us + (group.sent.saturating_add(group.lost) as f32 * self.us_per_byte).min(5e6);
         self.own_at_us = group.sent_us;
 
         let excess_us = (delay_us - self.base() - own_us as i64).max(0);
-        let sample = Sample {
-            arrival_us: group.first_us,
-            delay_us,
-            excess_us,
-        };
+        let sample = Sample { arrival_us: group.first_us, delay_us, excess_us };
         self.samples[self.taken % WINDOW] = sample;
         self.taken += 1;
         // The phase of the ring is kept when the count wraps.
@@ -250,11 +236,7 @@ impl Delay {
             self.taken = WINDOW;
         }
 
-        let elapsed = if self.taken > 1 {
-            (sample.arrival_us - self.back(1).arrival_us) as f32 / 1000.0
-        } else {
-            0.0
-        };
+        let elapsed = if self.taken > 1 { (sample.arrival_us - self.back(1).arrival_us) as f32 / 1000.0 } else { 0.0 };
         self.deltas = (self.deltas + 1).min(MOST_DELTAS);
         if let Some(slope) = self.slope() {
             self.detect(slope * self.deltas as f32 * GAIN, elapsed);
@@ -290,29 +272,17 @@ impl Delay {
         self.usage = if trend > self.threshold && self.excess_us() >= self.level_us() {
             self.over += 1;
             // Twice in a row and not getting better.
-            if self.over >= 2 && trend >= self.trend_before {
-                Usage::Over
-            } else {
-                self.usage
-            }
+            if self.over >= 2 && trend >= self.trend_before { Usage::Over } else { self.usage }
         } else {
             self.over = 0;
-            if trend < -self.threshold {
-                Usage::Under
-            } else {
-                Usage::Normal
-            }
+            if trend < -self.threshold { Usage::Under } else { Usage::Normal }
         };
         self.trend_before = trend;
 
         // Follow the noise slowly up and quickly down, but do not learn a real onset as noise.
         let size = trend.abs();
         if size <= self.threshold + THRESHOLD_JUMP {
-            let gain = if size < self.threshold {
-                THRESHOLD_DOWN
-            } else {
-                THRESHOLD_UP
-            };
+            let gain = if size < self.threshold { THRESHOLD_DOWN } else { THRESHOLD_UP };
             self.threshold += gain * (size - self.threshold) * elapsed_ms.clamp(0.0, 100.0);
             self.threshold = self.threshold.clamp(THRESHOLD_LEAST, THRESHOLD_MOST);
         }
@@ -359,11 +329,7 @@ mod tests {
             let (mut delay, mut free) = (Delay::new(), 0);
             for second in 0..60 {
                 frames(&mut delay, second * 30, 30, 5_000_000, &mut free, jitter);
-                assert_ne!(
-                    delay.usage(),
-                    Usage::Over,
-                    "jitter {jitter}, second {second}"
-                );
+                assert_ne!(delay.usage(), Usage::Over, "jitter {jitter}, second {second}");
                 assert!(delay.queue_us() < 30_000);
                 assert!(delay.spread_bps().is_none());
             }

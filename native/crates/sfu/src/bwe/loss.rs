@@ -29,13 +29,7 @@ pub(super) struct Loss {
 
 impl Loss {
     pub(super) fn new() -> Self {
-        Self {
-            packets: 0,
-            lost: 0,
-            since: None,
-            share: 0.0,
-            own: 0.0,
-        }
+        Self { packets: 0, lost: 0, since: None, share: 0.0, own: 0.0 }
     }
 
     pub(super) fn arrived(&mut self) {
@@ -109,11 +103,7 @@ mod tests {
                 x ^= x << 13;
                 x ^= x >> 7;
                 x ^= x << 17;
-                if ((x >> 11) as f64) < share * (1u64 << 53) as f64 {
-                    loss.lost()
-                } else {
-                    loss.arrived()
-                }
+                if ((x >> 11) as f64) < share * (1u64 << 53) as f64 { loss.lost() } else { loss.arrived() }
             }
             *now += 50_000;
             if let Some(excess) = loss.conclude(false, Time(*now)) {
@@ -129,14 +119,8 @@ mod tests {
         for seed in 1..30 {
             for (pps, kept) in [(60, 0.4), (250, 0.7)] {
                 let (mut loss, mut now) = (Loss::new(), 0);
-                assert!(
-                    run(&mut loss, &mut now, 60, pps, 0.05, seed) > 0.8,
-                    "{seed} {pps}"
-                );
-                assert!(
-                    run(&mut loss, &mut now, 60, pps, 0.10, seed) > kept,
-                    "{seed} {pps}"
-                );
+                assert!(run(&mut loss, &mut now, 60, pps, 0.05, seed) > 0.8, "{seed} {pps}");
+                assert!(run(&mut loss, &mut now, 60, pps, 0.10, seed) > kept, "{seed} {pps}");
                 assert!((loss.share() - 0.1).abs() < 0.15);
                 let left = run(&mut loss, &mut now, 20, pps, 0.30, seed);
                 assert!(left > 0.3, "{seed} {pps} {left}");

@@ -159,10 +159,7 @@ impl Estimator {
         if !jammed || self.source != Source::Transport {
             return Span::ZERO;
         }
-        let packets = history
-            .next()
-            .wrapping_sub(self.next)
-            .min(twcc::HISTORY_PACKETS);
+        let packets = history.next().wrapping_sub(self.next).min(twcc::HISTORY_PACKETS);
         let us = f32::from(packets) * self.packet_bytes * 8e6 / self.bps;
         Span((us as u64).saturating_sub(self.rtt_least.0))
     }
@@ -354,16 +351,12 @@ impl Estimator {
         let queue_us = self.delay.queue_us();
         let usage = self.delay.usage();
         let spread = self.spread_too_slow();
-        let over = usage == Usage::Over
-            || self.delay.excess_us() > QUEUE_MOST_US
-            || queue_us > 2 * QUEUE_MOST_US;
+        let over = usage == Usage::Over || self.delay.excess_us() > QUEUE_MOST_US || queue_us > 2 * QUEUE_MOST_US;
         let excess = self.loss.conclude(queue_us > QUEUE_HOLD_US, now);
 
         let congested = over || spread.is_some() || excess.is_some();
         let own = self.loss.own();
-        let verdict = self
-            .prober
-            .conclude(self.next, queue_us, own, congested, now);
+        let verdict = self.prober.conclude(self.next, queue_us, own, congested, now);
         match verdict {
             Verdict::Carried(bps) => {
                 self.bps = self.bps.max(bps);
@@ -405,23 +398,14 @@ impl Estimator {
         let carried = acked / (1.0 - self.loss.own());
         // A second fall only after the first had time to show, and if it did not help.
         let since = now.since(self.fell).0;
-        let persists =
-            since > response && since < response + AGAIN.0 && queue_us >= self.fell_queue_us;
-        let beta = if self.fell != Time(0) && persists {
-            BETA_AGAIN
-        } else {
-            BETA
-        };
+        let persists = since > response && since < response + AGAIN.0 && queue_us >= self.fell_queue_us;
+        let beta = if self.fell != Time(0) && persists { BETA_AGAIN } else { BETA };
         if self.bps > beta * carried {
             self.full = Some(match self.full {
                 Some(full) if (full - carried).abs() < 0.3 * full => 0.7 * full + 0.3 * carried,
                 _ => carried,
             });
-            let least = if queue_us > QUEUE_SURE_US {
-                0.0
-            } else {
-                UNSURE * self.bps
-            };
+            let least = if queue_us > QUEUE_SURE_US { 0.0 } else { UNSURE * self.bps };
             self.fall_to((beta * carried).max(least), now);
         }
     }

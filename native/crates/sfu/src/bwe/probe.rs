@@ -113,13 +113,7 @@ impl Prober {
     }
 
     /// Padding to send now. `media`: bit/s of media, `queue_us`: the queue as it is.
-    pub(super) fn poll(
-        &mut self,
-        wanted: f32,
-        media: f32,
-        queue_us: i64,
-        now: Time,
-    ) -> Option<Probe> {
+    pub(super) fn poll(&mut self, wanted: f32, media: f32, queue_us: i64, now: Time) -> Option<Probe> {
         match self.step {
             Step::Idle => {
                 if now < self.next || wanted <= media {
@@ -127,9 +121,7 @@ impl Prober {
                 }
                 self.begin(Step::Train, wanted, media, queue_us, now);
                 let bytes = (wanted * TRAIN.as_secs_f64() as f32 / 8.0) as usize;
-                Some(Probe {
-                    bytes: bytes.clamp(*TRAIN_BYTES.start(), *TRAIN_BYTES.end()),
-                })
+                Some(Probe { bytes: bytes.clamp(*TRAIN_BYTES.start(), *TRAIN_BYTES.end()) })
             }
             Step::Train => {
                 // Never sent, or nothing heard of it.
@@ -197,20 +189,12 @@ impl Prober {
     }
 
     fn covers(&self, seq: u16) -> bool {
-        self.range
-            .is_some_and(|(first, last)| seq.wrapping_sub(first) <= last.wrapping_sub(first))
+        self.range.is_some_and(|(first, last)| seq.wrapping_sub(first) <= last.wrapping_sub(first))
     }
 
     /// After a feedback that told of everything before `next`. `own_loss`: the share that the
     /// path loses anyway; `congested`: the delay or the loss says so.
-    pub(super) fn conclude(
-        &mut self,
-        next: u16,
-        queue_us: i64,
-        own_loss: f32,
-        congested: bool,
-        now: Time,
-    ) -> Verdict {
+    pub(super) fn conclude(&mut self, next: u16, queue_us: i64, own_loss: f32, congested: bool, now: Time) -> Verdict {
         let Some((_, last)) = self.range else {
             return Verdict::Pending;
         };
@@ -245,11 +229,7 @@ impl Prober {
                 self.range = None;
                 if rate < ENOUGH * self.target {
                     // Neither queue nor loss: not the path was at its end but what we sent. Soon again.
-                    self.pause = if self.fell_short {
-                        self.pause + self.pause
-                    } else {
-                        PAUSE
-                    };
+                    self.pause = if self.fell_short { self.pause + self.pause } else { PAUSE };
                     self.pause = self.pause.min(FILL_PAUSE_MOST);
                     self.fell_short = true;
                     self.next = now + self.pause;
@@ -266,25 +246,12 @@ impl Prober {
 
     fn begin(&mut self, step: Step, target: f32, media: f32, queue_us: i64, now: Time) {
         let (next, pause, fell_short) = (self.next, self.pause, self.fell_short);
-        *self = Self {
-            fell_short,
-            step,
-            target,
-            media,
-            queue_us,
-            begun: now,
-            next,
-            pause,
-            ..Self::new()
-        };
+        *self = Self { fell_short, step, target, media, queue_us, begun: now, next, pause, ..Self::new() };
     }
 
     fn fail(&mut self, now: Time) {
-        let pause = if self.step == Step::Train {
-            self.pause.min(TRAIN_PAUSE_MOST)
-        } else {
-            self.pause.max(FILL_PAUSE_LEAST)
-        };
+        let pause =
+            if self.step == Step::Train { self.pause.min(TRAIN_PAUSE_MOST) } else { self.pause.max(FILL_PAUSE_LEAST) };
         self.step = Step::Idle;
         self.range = None;
         self.fell_short = false;

@@ -27,14 +27,7 @@ pub(super) struct Padding {
 
 impl Padding {
     pub(super) fn new() -> Self {
-        Self {
-            sent_to: None,
-            begun_bps: 0.0,
-            best: 0.0,
-            risen: Time(0),
-            next: Time(0),
-            pause: PAUSE,
-        }
+        Self { sent_to: None, begun_bps: 0.0, best: 0.0, risen: Time(0), next: Time(0), pause: PAUSE }
     }
 
     pub(super) fn heard(&mut self, bps: f32, now: Time) {
@@ -56,13 +49,7 @@ impl Padding {
         }
         let Some(sent_to) = self.sent_to else {
             if now >= self.next {
-                *self = Self {
-                    sent_to: Some(now),
-                    begun_bps: remb,
-                    best: remb,
-                    risen: now,
-                    ..*self
-                };
+                *self = Self { sent_to: Some(now), begun_bps: remb, best: remb, risen: now, ..*self };
             }
             return None;
         };
@@ -79,9 +66,7 @@ impl Padding {
             return None;
         }
         self.sent_to = Some(now);
-        Some(Probe {
-            bytes: bytes.min(MOST_BYTES),
-        })
+        Some(Probe { bytes: bytes.min(MOST_BYTES) })
     }
 
     fn stop(&mut self, now: Time) {

@@ -36,8 +36,7 @@ impl Aggregation {
 
 /// Whether the packet begins a coded video sequence.
 pub fn starts_sequence(payload: &[u8]) -> bool {
-    Aggregation::read(payload)
-        .is_some_and(|head| head.new_sequence && !head.continues && payload.len() > 1)
+    Aggregation::read(payload).is_some_and(|head| head.new_sequence && !head.continues && payload.len() > 1)
 }
 
 /// An OBU, or a piece of one.
@@ -61,12 +60,7 @@ pub struct Elements<'a> {
 /// `None` for an empty payload.
 pub fn elements(payload: &[u8]) -> Option<Elements<'_>> {
     let head = Aggregation::read(payload)?;
-    Some(Elements {
-        rest: &payload[1..],
-        head,
-        index: 0,
-        malformed: false,
-    })
+    Some(Elements { rest: &payload[1..], head, index: 0, malformed: false })
 }
 
 impl<'a> Iterator for Elements<'a> {
@@ -81,11 +75,8 @@ impl<'a> Iterator for Elements<'a> {
         let data = if self.index == counted {
             std::mem::take(&mut self.rest)
         } else {
-            let sized = read_leb128(self.rest).and_then(|(length, width)| {
-                self.rest
-                    .get(width..)?
-                    .split_at_checked(usize::try_from(length).ok()?)
-            });
+            let sized = read_leb128(self.rest)
+                .and_then(|(length, width)| self.rest.get(width..)?.split_at_checked(usize::try_from(length).ok()?));
             let Some((data, rest)) = sized else {
                 self.malformed = true;
                 return None;
@@ -105,17 +96,12 @@ impl<'a> Iterator for Elements<'a> {
 /// Spatial and temporal id of the first OBU with frame data that begins in this payload, when it has the extension
 /// that tells them (AV1 specification, 5.3.3).
 pub fn layer(payload: &[u8]) -> Option<(u8, u8)> {
-    elements(payload)?
-        .filter(|element| !element.continues)
-        .find_map(|element| {
-            let head = *element.data.first()?;
-            let frame = matches!(
-                obu_type(head),
-                OBU_FRAME_HEADER | OBU_TILE_GROUP | OBU_FRAME
-            );
-            let extension = *element.data.get(1).filter(|_| frame && head & 0x04 != 0)?;
-            Some((extension >> 3 & 3, extension >> 5))
-        })
+    elements(payload)?.filter(|element| !element.continues).find_map(|element| {
+        let head = *element.data.first()?;
+        let frame = matches!(obu_type(head), OBU_FRAME_HEADER | OBU_TILE_GROUP | OBU_FRAME);
+        let extension = *element.data.get(1).filter(|_| frame && head & 0x04 != 0)?;
+        Some((extension >> 3 & 3, extension >> 5))
+    })
 }
 
 pub fn obu_type(head: u8) -> u8 {

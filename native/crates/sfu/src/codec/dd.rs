@@ -90,17 +90,11 @@ impl DdState {
 
     /// Highest spatial and temporal layer of a decode target.
     pub fn target_layers(&self, target: u8) -> Option<(u8, u8)> {
-        self.layers
-            .get(..usize::from(self.targets))?
-            .get(usize::from(target))
-            .copied()
+        self.layers.get(..usize::from(self.targets))?.get(usize::from(target)).copied()
     }
 
     fn read(bits: &mut Bits) -> Option<Self> {
-        let mut state = Self {
-            id_offset: bits.take(6)? as u8,
-            ..Self::default()
-        };
+        let mut state = Self { id_offset: bits.take(6)? as u8, ..Self::default() };
         state.targets = bits.take(5)? as u8 + 1;
         state.read_layers(bits)?;
         for template in &mut state.templates {
@@ -120,15 +114,8 @@ impl DdState {
         }
         for target in 0..state.targets {
             let layers = &mut state.layers[usize::from(target)];
-            for template in state
-                .templates
-                .iter()
-                .filter(|t| t.dtis.get(target) != Dti::NotPresent)
-            {
-                *layers = (
-                    layers.0.max(template.spatial),
-                    layers.1.max(template.temporal),
-                );
+            for template in state.templates.iter().filter(|t| t.dtis.get(target) != Dti::NotPresent) {
+                *layers = (layers.0.max(template.spatial), layers.1.max(template.temporal));
             }
         }
         Some(state)
@@ -137,17 +124,10 @@ impl DdState {
     fn read_layers(&mut self, bits: &mut Bits) -> Option<()> {
         let (mut spatial, mut temporal) = (0, 0);
         loop {
-            if self.templates.len() == MAX_TEMPLATES
-                || spatial >= MAX_LAYERS
-                || temporal >= MAX_LAYERS
-            {
+            if self.templates.len() == MAX_TEMPLATES || spatial >= MAX_LAYERS || temporal >= MAX_LAYERS {
                 return None;
             }
-            self.templates.push(Template {
-                spatial,
-                temporal,
-                ..Template::default()
-            });
+            self.templates.push(Template { spatial, temporal, ..Template::default() });
             self.spatial_layers = self.spatial_layers.max(spatial + 1);
             self.temporal_layers = self.temporal_layers.max(temporal + 1);
             match bits.take(2)? {
@@ -203,11 +183,7 @@ pub struct Dd {
 impl Dd {
     /// What the frame is to a decode target; `NotPresent` to one that does not exist.
     pub fn dti(&self, target: u8) -> Dti {
-        if target < self.targets {
-            self.dtis.get(target)
-        } else {
-            Dti::NotPresent
-        }
+        if target < self.targets { self.dtis.get(target) } else { Dti::NotPresent }
     }
 
     /// Whether a viewer may be moved to this decode target at this frame (section A.4.4).
@@ -253,16 +229,8 @@ pub fn read(dd: &[u8], state: &mut DdState) -> Option<Dd> {
     let known = attached.as_ref().unwrap_or(state);
     let index = usize::from(template_id.wrapping_sub(known.id_offset) & 0x3F);
     let template = *known.templates.get(index)?;
-    let dtis = if custom_dtis {
-        Dtis::read(&mut bits, known.targets)?
-    } else {
-        template.dtis
-    };
-    let references = if custom_references {
-        read_references(&mut bits)?
-    } else {
-        template.references
-    };
+    let dtis = if custom_dtis { Dtis::read(&mut bits, known.targets)? } else { template.dtis };
+    let references = if custom_references { read_references(&mut bits)? } else { template.references };
     if custom_chains {
         for _ in 0..known.chains {
             bits.take(8)?;
@@ -306,13 +274,7 @@ pub fn read(dd: &[u8], state: &mut DdState) -> Option<Dd> {
 /// (section A.4.4). It holds for who left out upper frames until one of these comes that others may refer to. So the
 /// middle frame of L1T3 (`-DS`) opens layer 1, the first top frame (`--D`) behind layer 0 opens layer 2, and the
 /// second top frame, which refers to the middle one, opens nothing.
-fn enter(
-    mut enterable: u32,
-    template: &Template,
-    dtis: Dtis,
-    targets: u8,
-    start_of_frame: bool,
-) -> u32 {
+fn enter(mut enterable: u32, template: &Template, dtis: Dtis, targets: u8, start_of_frame: bool) -> u32 {
     for target in 0..targets {
         match (template.temporal, dtis.get(target)) {
             (0, Dti::Switch) if start_of_frame => enterable |= 1 << target,

@@ -29,14 +29,8 @@ pub struct Units<'a> {
 
 pub fn units(payload: &[u8]) -> Units<'_> {
     match payload.split_first() {
-        Some((head, rest)) if head & 0x1F == STAP_A => Units {
-            rest,
-            aggregated: true,
-        },
-        _ => Units {
-            rest: payload,
-            aggregated: false,
-        },
+        Some((head, rest)) if head & 0x1F == STAP_A => Units { rest, aggregated: true },
+        _ => Units { rest: payload, aggregated: false },
     }
 }
 
@@ -65,10 +59,7 @@ impl<'a> Iterator for Units<'a> {
 
 /// `after_end`: the packet before ended its frame.
 pub(super) fn facts(payload: &[u8], marker: bool, after_end: bool) -> Facts {
-    let mut facts = Facts {
-        frame_end: marker,
-        ..Facts::default()
-    };
+    let mut facts = Facts { frame_end: marker, ..Facts::default() };
     let mut referenced = payload.first().is_some_and(|head| head & 0x60 != 0);
     for unit in units(payload) {
         let (head, data) = match unit {

@@ -70,35 +70,21 @@ impl CodecState {
 
 /// Read what one packet of a frame says. `marker` is that of its RTP header, `dd` the value of its dependency descriptor
 /// extension, if it had one. Never fails: what is malformed says nothing.
-pub fn facts(
-    codec: Codec,
-    payload: &[u8],
-    marker: bool,
-    dd: Option<&[u8]>,
-    state: &mut CodecState,
-) -> Facts {
+pub fn facts(codec: Codec, payload: &[u8], marker: bool, dd: Option<&[u8]>, state: &mut CodecState) -> Facts {
     let mut facts = match codec {
-        Codec::Opus => Facts {
-            keyframe_start: true,
-            frame_start: true,
-            frame_end: true,
-            ..Facts::default()
-        },
+        Codec::Opus => Facts { keyframe_start: true, frame_start: true, frame_end: true, ..Facts::default() },
         Codec::H264 => h264::facts(payload, marker, !state.inside_frame),
         Codec::Vp8 => vp8::facts(payload, marker),
         Codec::Vp9 => vp9_facts(payload, state),
         Codec::Av1 => av1_facts(payload, marker, state),
     };
     // VP8 and VP9 say all of it themselves; a sender may put a descriptor on any codec.
-    if let (Codec::Av1 | Codec::H264, Some(dd)) =
-        (codec, dd.and_then(|dd| dd::read(dd, &mut state.dd)))
-    {
+    if let (Codec::Av1 | Codec::H264, Some(dd)) = (codec, dd.and_then(|dd| dd::read(dd, &mut state.dd))) {
         facts.frame_start = dd.start_of_frame;
         facts.frame_end = dd.end_of_frame;
         facts.spatial = dd.spatial;
         facts.temporal = dd.temporal;
-        facts.keyframe_start =
-            dd.start_of_frame && dd.spatial == 0 && (dd.structure_attached || facts.keyframe_start);
+        facts.keyframe_start = dd.start_of_frame && dd.spatial == 0 && (dd.structure_attached || facts.keyframe_start);
         facts.discardable = dd.discardable();
         if codec == Codec::Av1 {
             facts.picture_id = Some(dd.frame_number);
@@ -106,9 +92,7 @@ pub fn facts(
         facts.switching_point = dd.switching_point || facts.keyframe_start;
     }
     state.inside_frame = !marker;
-    state.highest_temporal = state
-        .highest_temporal
-        .max(facts.temporal.min(MAX_LAYERS - 1));
+    state.highest_temporal = state.highest_temporal.max(facts.temporal.min(MAX_LAYERS - 1));
     facts
 }
 

@@ -29,16 +29,8 @@ fn h264_keyframes_begin_with_a_parameter_set_or_an_idr_slice() {
         (&[0x7C], false),
         (&[], false),
     ] {
-        assert_eq!(
-            of(Codec::H264, payload).keyframe_start,
-            keyframe,
-            "{payload:x?}"
-        );
-        assert_eq!(
-            starts_keyframe(Codec::H264, payload),
-            keyframe,
-            "{payload:x?}"
-        );
+        assert_eq!(of(Codec::H264, payload).keyframe_start, keyframe, "{payload:x?}");
+        assert_eq!(starts_keyframe(Codec::H264, payload), keyframe, "{payload:x?}");
     }
 }
 
@@ -46,20 +38,11 @@ fn h264_keyframes_begin_with_a_parameter_set_or_an_idr_slice() {
 fn h264_frames_begin_behind_a_marker_or_with_the_first_macroblock() {
     let mut state = CodecState::default();
     let mut next = |payload: &[u8], marker| facts(Codec::H264, payload, marker, None, &mut state);
-    assert!(
-        next(&[0x65, 0x00], false).frame_start,
-        "the first packet of all"
-    );
-    assert!(
-        !next(&[0x65, 0x10], true).frame_start,
-        "a later slice of the same frame"
-    );
+    assert!(next(&[0x65, 0x00], false).frame_start, "the first packet of all");
+    assert!(!next(&[0x65, 0x10], true).frame_start, "a later slice of the same frame");
     assert!(next(&[0x41, 0x10], false).frame_start);
     assert!(!next(&[0x41, 0x10], false).frame_start);
-    assert!(
-        next(&[0x41, 0x9A], true).frame_start,
-        "first_mb_in_slice is 0: the marker was lost"
-    );
+    assert!(next(&[0x41, 0x9A], true).frame_start, "first_mb_in_slice is 0: the marker was lost");
     assert!(next(&[0x01, 0x9A], true).discardable);
     assert!(!next(&[0x41, 0x9A], true).discardable);
     assert!(next(&[0x41], true).frame_end);
@@ -71,10 +54,7 @@ fn h264_units_are_whole_or_fragments() {
     let stap: Vec<_> = units(&[0x78, 0, 2, 0x67, 1, 0, 1, 0x68, 0, 9, 0x65, 3]).collect();
     let whole = [&[0x67, 1][..], &[0x68], &[0x65, 3]].map(Unit::Whole);
     assert_eq!(stap, whole);
-    assert_eq!(
-        units(&[0x7C, 0x85, 1]).next(),
-        Some(Unit::First(0x65, &[1]))
-    );
+    assert_eq!(units(&[0x7C, 0x85, 1]).next(), Some(Unit::First(0x65, &[1])));
     assert_eq!(units(&[0x7C, 0x45, 1]).next(), Some(Unit::More(&[1])));
     assert_eq!(units(&[0x1D, 1]).next(), None, "FU-B is not of our modes");
 }
@@ -89,10 +69,7 @@ fn vp8_descriptors_of_every_shape() {
     assert!(!read(&[0x00, 0x00]).frame_start);
     assert!(!read(&[0x10]).keyframe_start, "no data");
     let full = read(&[0xB0, 0xF0, 0x92, 0x34, 0x56, 0xA5, 0x01]);
-    assert_eq!(
-        (full.picture_id, full.tl0_pic_idx, full.temporal),
-        (Some(0x1234), Some(0x56), 2)
-    );
+    assert_eq!((full.picture_id, full.tl0_pic_idx, full.temporal), (Some(0x1234), Some(0x56), 2));
     assert!(full.switching_point && full.discardable && full.frame_start && !full.keyframe_start);
     assert_eq!(read(&[0x90, 0x80, 0x34, 0x00]).picture_id, Some(0x34));
     assert!(read(&[0x90, 0x80, 0x34, 0x00]).keyframe_start);
@@ -110,14 +87,8 @@ fn vp8_patches_keep_the_width_and_wrap_in_it() {
         patch_vp8(&mut payload, id, tl0);
         payload
     };
-    assert_eq!(
-        patched(&[0x90, 0xC0, 0xFF, 0xFF, 0xFF, 9], 1, 1),
-        [0x90, 0xC0, 0x80, 0, 0, 9]
-    );
-    assert_eq!(
-        patched(&[0x90, 0xC0, 0x80, 0, 0, 9], 1u16.wrapping_neg(), 255),
-        [0x90, 0xC0, 0xFF, 0xFF, 0xFF, 9]
-    );
+    assert_eq!(patched(&[0x90, 0xC0, 0xFF, 0xFF, 0xFF, 9], 1, 1), [0x90, 0xC0, 0x80, 0, 0, 9]);
+    assert_eq!(patched(&[0x90, 0xC0, 0x80, 0, 0, 9], 1u16.wrapping_neg(), 255), [0x90, 0xC0, 0xFF, 0xFF, 0xFF, 9]);
     assert_eq!(patched(&[0x90, 0x80, 0x7F, 9], 2, 5), [0x90, 0x80, 1, 9]);
     assert_eq!(patched(&[0x90, 0x40, 0x7F, 9], 2, 5), [0x90, 0x40, 0x84, 9]);
     assert_eq!(patched(&[0x10, 0x40, 0x7F], 2, 5), [0x10, 0x40, 0x7F]);
@@ -132,20 +103,14 @@ fn vp9_non_flexible_svc() {
     let first = of(Codec::Vp9, &payload);
     assert!(first.keyframe_start && first.frame_start && !first.frame_end && first.switching_point);
     assert_eq!((first.spatial, first.temporal), (0, 1));
-    assert_eq!(
-        (first.picture_id, first.tl0_pic_idx),
-        (Some(0x1234), Some(7))
-    );
+    assert_eq!((first.picture_id, first.tl0_pic_idx), (Some(0x1234), Some(7)));
     assert_eq!(vp9::read(&payload).unwrap().payload_at, 5);
     // P: not a keyframe; upper spatial layer with D: not one either
     assert!(!of(Codec::Vp9, &[0xE8, 0x12, 0x10, 0x07, 1]).keyframe_start);
     let upper = of(Codec::Vp9, &[0xAC, 0x12, 0x03, 0x07, 1]);
     assert!(!upper.keyframe_start && upper.inter_layer && upper.frame_start && upper.frame_end);
     assert_eq!(upper.spatial, 1);
-    assert!(
-        !of(Codec::Vp9, &[0xA4, 0x12, 0x00, 0x07, 1]).keyframe_start,
-        "B is not set"
-    );
+    assert!(!of(Codec::Vp9, &[0xA4, 0x12, 0x00, 0x07, 1]).keyframe_start, "B is not set");
 }
 
 #[test]
@@ -166,15 +131,8 @@ fn vp9_flexible_references_and_scalability_structure() {
     }
     // F and P: up to three references
     let descriptor = vp9::read(&[0x50, 0x03, 0x03, 0x02, 9]).unwrap();
-    assert_eq!(
-        (descriptor.payload_at, descriptor.inter_predicted),
-        (4, true)
-    );
-    assert_eq!(
-        vp9::read(&[0x50, 0x03, 0x03, 0x03, 0x02, 9]),
-        None,
-        "a fourth"
-    );
+    assert_eq!((descriptor.payload_at, descriptor.inter_predicted), (4, true));
+    assert_eq!(vp9::read(&[0x50, 0x03, 0x03, 0x03, 0x02, 9]), None, "a fourth");
 }
 
 #[test]
@@ -185,40 +143,26 @@ fn av1_sequences_begin_where_the_aggregation_header_says() {
     assert!(first.keyframe_start && first.frame_start && first.switching_point && !first.frame_end);
     assert!(!next(&[0x90, 1], true).frame_start, "Z");
     assert!(next(&[0x10, 0x32], true).frame_start);
-    assert!(
-        !next(&[0x98, 0x0A], true).keyframe_start,
-        "Z and N contradict each other"
-    );
+    assert!(!next(&[0x98, 0x0A], true).keyframe_start, "Z and N contradict each other");
     // W=1, a frame OBU with extension: temporal 2, spatial 1
     let layered = next(&[0x50, 0x34, 0x48, 1], false);
     assert_eq!((layered.temporal, layered.spatial), (2, 1));
     let more = next(&[0x90, 0xFF], true);
-    assert_eq!(
-        (more.temporal, more.spatial),
-        (2, 1),
-        "goes on with the same frame"
-    );
+    assert_eq!((more.temporal, more.spatial), (2, 1), "goes on with the same frame");
     assert_eq!(next(&[], true), Facts::default());
 }
 
 #[test]
 fn av1_elements_with_and_without_lengths() {
-    let data = |payload| {
-        av1::elements(payload)
-            .unwrap()
-            .map(|e| e.data)
-            .collect::<Vec<_>>()
-    };
+    let data = |payload| av1::elements(payload).unwrap().map(|e| e.data).collect::<Vec<_>>();
     assert_eq!(data(&[0x20, 2, 1, 2, 3, 4]), [&[1, 2][..], &[3, 4]]);
     assert_eq!(data(&[0x00, 2, 1, 2, 1, 4]), [&[1, 2][..], &[4]]);
     assert_eq!(data(&[0x10, 2, 1, 2]), [&[2, 1, 2][..]]);
     let mut cut = av1::elements(&[0x00, 1, 7, 5, 1]).unwrap();
     assert_eq!(cut.by_ref().count(), 1);
     assert!(cut.malformed);
-    let flags: Vec<_> = av1::elements(&[0xE0, 1, 7, 8])
-        .unwrap()
-        .map(|element| (element.continues, element.continued))
-        .collect();
+    let flags: Vec<_> =
+        av1::elements(&[0xE0, 1, 7, 8]).unwrap().map(|element| (element.continues, element.continued)).collect();
     assert_eq!(flags, [(true, false), (false, true)]);
 }
 
@@ -230,11 +174,7 @@ fn leb128_in_both_directions() {
         assert_eq!(av1::read_leb128(&out), Some((value, out.len())));
         assert_eq!(av1::read_leb128(&out[..out.len() - 1]), None);
     }
-    assert_eq!(
-        av1::read_leb128(&[0x80, 0x80, 0x80, 0x80, 0x10]),
-        None,
-        "above 32 bits"
-    );
+    assert_eq!(av1::read_leb128(&[0x80, 0x80, 0x80, 0x80, 0x10]), None, "above 32 bits");
     assert_eq!(av1::read_leb128(&[0xFF; 9]), None);
 }
 
@@ -244,29 +184,20 @@ struct Fields(Vec<bool>);
 
 impl Fields {
     fn put(mut self, count: u32, value: u32) -> Self {
-        self.0
-            .extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
         self
     }
 
     fn bytes(&self) -> Vec<u8> {
         self.0
             .chunks(8)
-            .map(|bits| {
-                bits.iter()
-                    .enumerate()
-                    .fold(0, |byte, (i, bit)| byte | u8::from(*bit) << (7 - i))
-            })
+            .map(|bits| bits.iter().enumerate().fold(0, |byte, (i, bit)| byte | u8::from(*bit) << (7 - i)))
             .collect()
     }
 }
 
 fn mandatory(template: u32, frame: u32) -> Fields {
-    Fields::default()
-        .put(1, 1)
-        .put(1, 0)
-        .put(6, template)
-        .put(16, frame)
+    Fields::default().put(1, 1).put(1, 0).put(6, template).put(16, frame)
 }
 
 /// The structure of L1T3 as libwebrtc has it: 5 templates, 3 decode targets, one chain; ids from `offset` on.
@@ -310,19 +241,9 @@ fn dependency_descriptors_refer_to_the_keyframes_templates() {
 
     let key = dd::read(&l1t3(mandatory(60, 7), 60, None).bytes(), &mut state).unwrap();
     assert!(key.structure_attached && key.start_of_frame && !key.end_of_frame);
-    assert_eq!(
-        (key.frame_number, key.references, key.active_targets),
-        (7, 0, Some(7))
-    );
+    assert_eq!((key.frame_number, key.references, key.active_targets), (7, 0, Some(7)));
     assert!(key.switches_to(0) && key.switches_to(2) && !key.switches_to(3) && !key.discardable());
-    assert_eq!(
-        (
-            state.spatial_layers(),
-            state.temporal_layers(),
-            state.decode_targets()
-        ),
-        (1, 3, 3)
-    );
+    assert_eq!((state.spatial_layers(), state.temporal_layers(), state.decode_targets()), (1, 3, 3));
     let layers: Vec<_> = (0..4).map(|target| state.target_layers(target)).collect();
     assert_eq!(layers, [Some((0, 0)), Some((0, 1)), Some((0, 2)), None]);
 
@@ -330,18 +251,11 @@ fn dependency_descriptors_refer_to_the_keyframes_templates() {
     let middle = dd::read(&delta, &mut state).unwrap();
     assert_eq!((middle.temporal, middle.references), (1, 1));
     assert!(middle.switches_to(2) && !middle.discardable());
-    assert_eq!(
-        [0, 1, 2].map(|target| middle.dti(target)),
-        [Dti::NotPresent, Dti::Discardable, Dti::Switch]
-    );
+    assert_eq!([0, 1, 2].map(|target| middle.dti(target)), [Dti::NotPresent, Dti::Discardable, Dti::Switch]);
     let top = dd::read(&mandatory(0, 9).bytes(), &mut state).unwrap();
     assert_eq!(top.temporal, 2);
     assert!(top.discardable());
-    assert_eq!(
-        dd::read(&mandatory(1, 9).bytes(), &mut state),
-        None,
-        "no such template"
-    );
+    assert_eq!(dd::read(&mandatory(1, 9).bytes(), &mut state), None, "no such template");
 }
 
 #[test]
@@ -352,11 +266,7 @@ fn upper_temporal_layers_open_where_they_rest_on_the_lowest() {
     let opens: Vec<_> = [3, 2, 4, 1, 3, 2, 4, 1]
         .iter()
         .zip(1..)
-        .map(|(template, frame)| {
-            dd::read(&mandatory(*template, frame).bytes(), &mut state)
-                .unwrap()
-                .switching_point
-        })
+        .map(|(template, frame)| dd::read(&mandatory(*template, frame).bytes(), &mut state).unwrap().switching_point)
         .collect();
     assert_eq!(opens, [true, true, false, true].repeat(2));
 }
@@ -377,10 +287,7 @@ fn custom_fields_take_the_place_of_the_templates() {
         .put(8, 33);
     let read = dd::read(&custom.bytes(), &mut state).unwrap();
     assert_eq!((read.active_targets, read.references), (Some(1), 2));
-    assert_eq!(
-        [0, 1, 2].map(|target| read.dti(target)),
-        [Dti::Discardable, Dti::Switch, Dti::Required]
-    );
+    assert_eq!([0, 1, 2].map(|target| read.dti(target)), [Dti::Discardable, Dti::Switch, Dti::Required]);
     let bytes = custom.bytes();
     for length in 4..bytes.len() {
         assert_eq!(dd::read(&bytes[..length], &mut state), None);
@@ -400,10 +307,7 @@ fn a_malformed_structure_leaves_the_old_one() {
     }
     // layers without end
     let endless = mandatory(0, 7).put(5, 0b10000).put(11, 0).bytes();
-    assert_eq!(
-        dd::read(&[&endless[..], &[0; 200]].concat(), &mut state),
-        None
-    );
+    assert_eq!(dd::read(&[&endless[..], &[0; 200]].concat(), &mut state), None);
 }
 
 #[test]
@@ -413,22 +317,10 @@ fn av1_facts_follow_the_descriptor() {
     let first = facts(Codec::Av1, &[0x18, 0x0A], false, Some(&key), &mut state);
     assert!(first.keyframe_start && first.frame_start && first.switching_point);
     assert_eq!((first.picture_id, state.temporal_layers()), (Some(7), 3));
-    let top = facts(
-        Codec::Av1,
-        &[0x10, 0x32],
-        true,
-        Some(&mandatory(4, 8).bytes()),
-        &mut state,
-    );
+    let top = facts(Codec::Av1, &[0x10, 0x32], true, Some(&mandatory(4, 8).bytes()), &mut state);
     assert!(top.frame_start && !top.keyframe_start && top.discardable && !top.frame_end);
     assert_eq!(top.temporal, 2);
     // a descriptor that cannot be read leaves what the payload says
-    let lost = facts(
-        Codec::Av1,
-        &[0x18, 0x0A],
-        false,
-        Some(&[0xC0, 0, 9, 0xFF]),
-        &mut state,
-    );
+    let lost = facts(Codec::Av1, &[0x18, 0x0A], false, Some(&[0xC0, 0, 9, 0xFF]), &mut state);
     assert!(lost.keyframe_start);
 }

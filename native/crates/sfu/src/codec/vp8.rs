@@ -70,9 +70,7 @@ pub fn read(payload: &[u8]) -> Option<Descriptor> {
 
 /// Where the VP8 data of a packet begins; the length of `payload` when its descriptor is cut short.
 pub fn payload_at(payload: &[u8]) -> usize {
-    read(payload).map_or(payload.len(), |descriptor| {
-        descriptor.payload_at.min(payload.len())
-    })
+    read(payload).map_or(payload.len(), |descriptor| descriptor.payload_at.min(payload.len()))
 }
 
 pub(super) fn facts(payload: &[u8], marker: bool) -> Facts {
@@ -81,10 +79,7 @@ pub(super) fn facts(payload: &[u8], marker: bool) -> Facts {
     };
     let frame_start = descriptor.begins_partition && descriptor.partition == 0;
     // P, the lowest bit of the frame tag, is 0 in a keyframe (RFC 6386 section 9.1)
-    let keyframe_start = frame_start
-        && payload
-            .get(descriptor.payload_at)
-            .is_some_and(|tag| tag & 1 == 0);
+    let keyframe_start = frame_start && payload.get(descriptor.payload_at).is_some_and(|tag| tag & 1 == 0);
     Facts {
         keyframe_start,
         frame_start,
@@ -116,10 +111,7 @@ pub fn patch(payload: &mut [u8], picture_id_delta: u16, tl0_delta: u8) {
             _ => {}
         }
     }
-    if let (Some(index), Some(byte)) = (
-        descriptor.tl0_pic_idx,
-        payload.get_mut(descriptor.tl0_pic_idx_at),
-    ) {
+    if let (Some(index), Some(byte)) = (descriptor.tl0_pic_idx, payload.get_mut(descriptor.tl0_pic_idx_at)) {
         *byte = index.wrapping_add(tl0_delta);
     }
 }

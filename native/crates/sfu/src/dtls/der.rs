@@ -41,10 +41,7 @@ fn split(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         }
         0x83 => {
             let (&[a, b, c], rest) = rest.split_first_chunk()?;
-            (
-                usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c),
-                rest,
-            )
+            (usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c), rest)
         }
         _ => return None,
     };

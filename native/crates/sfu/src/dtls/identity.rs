@@ -64,18 +64,9 @@ impl Identity {
             .handshake_timeout(Duration::from_secs(30));
         let config = config.build().map_err(|error| error.to_string())?;
         let digest = ring::digest::digest(&ring::digest::SHA256, &certificate.certificate);
-        let pairs: Vec<String> = digest
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02X}"))
-            .collect();
+        let pairs: Vec<String> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
         let fingerprint = format!("sha-256 {}", pairs.join(":"));
-        Ok(Self(Arc::new(Shared {
-            make,
-            config: Arc::new(config),
-            certificate,
-            fingerprint,
-        })))
+        Ok(Self(Arc::new(Shared { make, config: Arc::new(config), certificate, fingerprint })))
     }
 
     /// As it stands in an answer after `a=fingerprint:`.
@@ -111,13 +102,7 @@ fn self_signed() -> Result<DtlsCertificate, aws_lc_rs::error::Unspecified> {
         der::SEQUENCE,
         &[&element(
             der::SET,
-            &[&element(
-                der::SEQUENCE,
-                &[
-                    &element(der::OID, &[COMMON_NAME]),
-                    &element(der::UTF8_STRING, &[b"WebRTC"]),
-                ],
-            )],
+            &[&element(der::SEQUENCE, &[&element(der::OID, &[COMMON_NAME]), &element(der::UTF8_STRING, &[b"WebRTC"])])],
         )],
     );
     let validity = element(
@@ -128,13 +113,7 @@ fn self_signed() -> Result<DtlsCertificate, aws_lc_rs::error::Unspecified> {
             &element(der::GENERALIZED_TIME, &[b"99991231235959Z"]),
         ],
     );
-    let curve = element(
-        der::SEQUENCE,
-        &[
-            &element(der::OID, &[EC_PUBLIC_KEY]),
-            &element(der::OID, &[PRIME256V1]),
-        ],
-    );
+    let curve = element(der::SEQUENCE, &[&element(der::OID, &[EC_PUBLIC_KEY]), &element(der::OID, &[PRIME256V1])]);
     let point = element(der::BIT_STRING, &[&[0], key.public_key().as_ref()]);
     let signed = element(
         der::SEQUENCE,
@@ -151,10 +130,7 @@ fn self_signed() -> Result<DtlsCertificate, aws_lc_rs::error::Unspecified> {
     let signature = key.sign(&random, &signed)?;
     let signature = element(der::BIT_STRING, &[&[0], signature.as_ref()]);
     let certificate = element(der::SEQUENCE, &[&signed, &algorithm, &signature]);
-    Ok(DtlsCertificate {
-        certificate,
-        private_key,
-    })
+    Ok(DtlsCertificate { certificate, private_key })
 }
 
 #[cfg(test)]
@@ -173,10 +149,7 @@ mod tests {
         let (_, rest) = der::expect(rest, der::SEQUENCE).unwrap();
         let signature = &der::expect(rest, der::BIT_STRING).unwrap().0[1..];
         let (hash, kind) = (HashAlgorithm::SHA256, SignatureAlgorithm::ECDSA);
-        assert_eq!(
-            Verifier.verify_signature(certificate, &signed, signature, hash, kind),
-            Ok(())
-        );
+        assert_eq!(Verifier.verify_signature(certificate, &signed, signature, hash, kind), Ok(()));
     }
 
     #[test]

@@ -32,13 +32,7 @@ impl KeyProvider for Keys {
             .map_err(|_| CryptoError::InvalidPrivateKey)?;
         let key = Arc::new(key);
         parsed.truncate(MAX_PARSED - 1);
-        parsed.insert(
-            0,
-            Parsed {
-                der: key_der.to_vec(),
-                key: Arc::clone(&key),
-            },
-        );
+        parsed.insert(0, Parsed { der: key_der.to_vec(), key: Arc::clone(&key) });
         Ok(Box::new(Signer(key)))
     }
 }
@@ -47,23 +41,13 @@ impl KeyProvider for Keys {
 struct Signer(Arc<EcdsaKeyPair>);
 
 impl SigningKey for Signer {
-    fn sign(
-        &mut self,
-        data: &[u8],
-        hash_alg: HashAlgorithm,
-        out: &mut Buf,
-    ) -> Result<(), CryptoError> {
+    fn sign(&mut self, data: &[u8], hash_alg: HashAlgorithm, out: &mut Buf) -> Result<(), CryptoError> {
         if hash_alg != HashAlgorithm::SHA256 {
             let key_hash = HashAlgorithm::SHA256;
-            return Err(CryptoError::SigningKeyHashMismatch {
-                key_hash,
-                requested: hash_alg,
-            });
+            return Err(CryptoError::SigningKeyHashMismatch { key_hash, requested: hash_alg });
         }
-        let signature = self
-            .0
-            .sign(&SystemRandom::new(), data)
-            .map_err(|_| CryptoError::OperationFailed(CryptoOperation::Sign))?;
+        let signature =
+            self.0.sign(&SystemRandom::new(), data).map_err(|_| CryptoError::OperationFailed(CryptoOperation::Sign))?;
         out.clear();
         out.extend_from_slice(signature.as_ref());
         Ok(())

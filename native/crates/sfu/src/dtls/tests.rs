@@ -4,12 +4,7 @@ use crate::time::Span;
 
 fn fingerprint(id: &Identity) -> (Digest, Vec<u8>) {
     let (_, hex) = id.fingerprint().split_once(' ').unwrap();
-    (
-        Digest::Sha256,
-        hex.split(':')
-            .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-            .collect(),
-    )
+    (Digest::Sha256, hex.split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect())
 }
 
 /// DTLS 1.2 only; both ends offer 1.3 otherwise.
@@ -33,12 +28,7 @@ struct Pair {
 
 impl Pair {
     fn new(server: &Identity, client: &Identity) -> Self {
-        Self::with(
-            server,
-            vec![fingerprint(client)],
-            client,
-            vec![fingerprint(server)],
-        )
+        Self::with(server, vec![fingerprint(client)], client, vec![fingerprint(server)])
     }
 
     fn with(
@@ -48,10 +38,7 @@ impl Pair {
         of_server: Vec<(Digest, Vec<u8>)>,
     ) -> Self {
         let (epoch, now) = (Instant::now(), Time(5));
-        let ends = [
-            Dtls::new(server, false, of_client, epoch, now),
-            Dtls::new(client, true, of_server, epoch, now),
-        ];
+        let ends = [Dtls::new(server, false, of_client, epoch, now), Dtls::new(client, true, of_server, epoch, now)];
         let mut pair = Self {
             now,
             ends,
@@ -65,11 +52,7 @@ impl Pair {
         pair
     }
 
-    fn call(
-        &mut self,
-        end: usize,
-        call: impl FnOnce(&mut Dtls, Time, &mut dyn FnMut(&[u8])) -> Status,
-    ) {
+    fn call(&mut self, end: usize, call: impl FnOnce(&mut Dtls, Time, &mut dyn FnMut(&[u8])) -> Status) {
         let wire = &mut self.wires[1 - end];
         let mut send = |datagram: &[u8]| {
             assert!(datagram.len() <= MTU);
@@ -77,10 +60,7 @@ impl Pair {
         };
         self.status[end] = match call(&mut self.ends[end], self.now, &mut send) {
             Status::Connected(keys) => {
-                assert!(
-                    self.keys[end].replace(keys).is_none(),
-                    "keys are given once"
-                );
+                assert!(self.keys[end].replace(keys).is_none(), "keys are given once");
                 Status::Open
             }
             status => status,
@@ -108,10 +88,7 @@ impl Pair {
             };
             self.now = self.now.max(next);
             for end in [0, 1] {
-                if self.ends[end]
-                    .next_timeout()
-                    .is_some_and(|at| at <= self.now)
-                {
+                if self.ends[end].next_timeout().is_some_and(|at| at <= self.now) {
                     self.call(end, |dtls, now, send| dtls.timeout(now, send));
                 }
             }
@@ -119,32 +96,19 @@ impl Pair {
     }
 
     fn assert_keys_meet(&self) {
-        let [Some(server), Some(client)] = &self.keys else {
-            panic!("no keys: {:?}", self.status)
-        };
+        let [Some(server), Some(client)] = &self.keys else { panic!("no keys: {:?}", self.status) };
         assert_eq!(server.profile, Profile::AeadAes128Gcm);
-        assert_eq!(
-            (&server.send, &server.receive),
-            (&client.receive, &client.send)
-        );
+        assert_eq!((&server.send, &server.receive), (&client.receive, &client.send));
         assert_ne!(server.send, server.receive);
         let mut packet = vec![0x80, 0xc9, 0, 1, 1, 2, 3, 4];
         Sealer::new(server.profile, &server.send).seal_rtcp(&mut packet);
-        assert_eq!(
-            Opener::new(client.profile, &client.receive).open_rtcp(&mut packet),
-            Ok(8)
-        );
+        assert_eq!(Opener::new(client.profile, &client.receive).open_rtcp(&mut packet), Ok(8));
     }
 }
 
 #[test]
 fn both_versions_agree_on_keys() {
-    for (server, client) in [
-        (new(), new()),
-        (new(), old()),
-        (old(), new()),
-        (old(), old()),
-    ] {
+    for (server, client) in [(new(), new()), (new(), old()), (old(), new()), (old(), old())] {
         let mut pair = Pair::new(&server, &client);
         pair.run(|_| false);
         pair.assert_keys_meet();
@@ -196,13 +160,7 @@ fn every_fingerprint_must_match() {
         with(vec![right.clone(), right.clone()]).assert_keys_meet();
         let short = (Digest::Sha256, right.1[..31].to_vec());
         let other_hash = (Digest::Sha512, right.1.clone());
-        for bad in [
-            vec![],
-            vec![wrong.clone()],
-            vec![right.clone(), wrong],
-            vec![short],
-            vec![right, other_hash],
-        ] {
+        for bad in [vec![], vec![wrong.clone()], vec![right.clone(), wrong], vec![short], vec![right, other_hash]] {
             let pair = with(bad);
             assert_eq!(pair.status[0], Status::Failed(Failure::Fingerprint));
             assert!(pair.keys[0].is_none());
@@ -225,10 +183,7 @@ fn a_client_checks_the_server_too() {
 #[test]
 fn goodbye_is_heard() {
     let versions: [fn() -> Identity; 2] = [old, new];
-    for (make, settled) in versions
-        .into_iter()
-        .flat_map(|make| [(make, false), (make, true)])
-    {
+    for (make, settled) in versions.into_iter().flat_map(|make| [(make, false), (make, true)]) {
         let (server, client) = (make(), make());
         for from in [0, 1] {
             let mut pair = Pair::new(&server, &client);
@@ -236,11 +191,7 @@ fn goodbye_is_heard() {
             if settled {
                 pair.now = pair.now + SETTLE;
                 for end in [0, 1] {
-                    assert!(
-                        pair.ends[end]
-                            .next_timeout()
-                            .is_some_and(|at| at <= pair.now)
-                    );
+                    assert!(pair.ends[end].next_timeout().is_some_and(|at| at <= pair.now));
                     pair.call(end, |dtls, now, send| dtls.timeout(now, send));
                     assert_eq!(pair.ends[end].next_timeout(), None);
                 }
@@ -251,9 +202,7 @@ fn goodbye_is_heard() {
             let forged = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0];
             pair.call(1 - from, |dtls, now, send| dtls.receive(&forged, now, send));
             assert_eq!(pair.status[1 - from], Status::Open);
-            pair.call(1 - from, |dtls, now, send| {
-                dtls.receive(&sent[0], now, send)
-            });
+            pair.call(1 - from, |dtls, now, send| dtls.receive(&sent[0], now, send));
             assert_eq!(pair.status[1 - from], Status::Closed);
             pair.call(from, |dtls, now, send| dtls.receive(&sent[0], now, send));
             assert_eq!(pair.status[from], Status::Closed);

@@ -3,9 +3,7 @@
 //! RSA is for GStreamer, whose webrtcbin shows a self-signed RSA-2048 certificate. Trust comes from the fingerprint
 //! alone, so neither issuer nor dates are looked at.
 
-use aws_lc_rs::signature::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, UnparsedPublicKey};
 use dimpl::crypto::{HashAlgorithm, SignatureAlgorithm, SignatureVerifier, aws_lc_rs as backend};
 use dimpl::{CryptoError, CryptoOperation};
 

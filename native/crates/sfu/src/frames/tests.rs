@@ -2,28 +2,12 @@ use super::*;
 
 type Owned = (u32, bool, Vec<u8>);
 
-fn push(
-    assembler: &mut Assembler,
-    codec: Codec,
-    seq: u64,
-    timestamp: u32,
-    marker: bool,
-    payload: &[u8],
-) -> Vec<Owned> {
+fn push(assembler: &mut Assembler, codec: Codec, seq: u64, timestamp: u32, marker: bool, payload: &[u8]) -> Vec<Owned> {
     let mut frames = Vec::new();
-    assembler.push(
-        &Piece {
-            seq,
-            timestamp,
-            marker,
-            codec,
-            payload,
-        },
-        &mut |frame| {
-            assert_eq!(frame.codec, codec);
-            frames.push((frame.timestamp, frame.keyframe, frame.data.to_vec()));
-        },
-    );
+    assembler.push(&Piece { seq, timestamp, marker, codec, payload }, &mut |frame| {
+        assert_eq!(frame.codec, codec);
+        frames.push((frame.timestamp, frame.keyframe, frame.data.to_vec()));
+    });
     frames
 }
 
@@ -33,9 +17,7 @@ fn assemble(codec: Codec, packets: &[(u32, bool, &[u8])]) -> Vec<Owned> {
     packets
         .iter()
         .zip(100..)
-        .flat_map(|(&(timestamp, marker, payload), seq)| {
-            push(&mut assembler, codec, seq, timestamp, marker, payload)
-        })
+        .flat_map(|(&(timestamp, marker, payload), seq)| push(&mut assembler, codec, seq, timestamp, marker, payload))
         .collect()
 }
 
@@ -62,13 +44,7 @@ fn h264_becomes_annex_b() {
     assert_eq!(
         frames,
         [
-            (
-                1,
-                true,
-                vec![
-                    0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65, 3, 4, 5, 6
-                ]
-            ),
+            (1, true, vec![0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65, 3, 4, 5, 6]),
             (2, false, vec![0, 0, 0, 1, 0x41, 7]),
         ]
     );
@@ -86,35 +62,21 @@ fn a_change_of_timestamp_ends_a_frame_too() {
             (4, true, &[0x10, 0x01, 4]),
         ],
     );
-    assert_eq!(
-        frames,
-        [
-            (1, true, vec![0, 1, 2]),
-            (2, false, vec![1, 3]),
-            (4, false, vec![1, 4])
-        ]
-    );
+    assert_eq!(frames, [(1, true, vec![0, 1, 2]), (2, false, vec![1, 3]), (4, false, vec![1, 4])]);
 }
 
 #[test]
 fn packets_are_put_in_order_and_copies_ignored() {
     let mut assembler = Assembler::new();
-    let mut next = |seq, timestamp, marker, payload: &[u8]| {
-        push(&mut assembler, Codec::Vp8, seq, timestamp, marker, payload)
-    };
+    let mut next =
+        |seq, timestamp, marker, payload: &[u8]| push(&mut assembler, Codec::Vp8, seq, timestamp, marker, payload);
     assert_eq!(next(10, 1, false, &[0x10, 0x00, 1]), []);
     assert_eq!(next(13, 2, true, &[0x10, 0x01, 4]), []);
     assert_eq!(next(12, 1, true, &[0x00, 3]), []);
     assert_eq!(next(12, 1, true, &[0x00, 3]), []);
-    assert_eq!(
-        next(11, 1, false, &[0x00, 2]),
-        [(1, true, vec![0, 1, 2, 3]), (2, false, vec![1, 4])]
-    );
+    assert_eq!(next(11, 1, false, &[0x00, 2]), [(1, true, vec![0, 1, 2, 3]), (2, false, vec![1, 4])]);
     assert_eq!(next(11, 1, false, &[0x00, 2]), []);
-    assert_eq!(
-        next(14, 3, true, &[0x10, 0x01, 5]),
-        [(3, false, vec![1, 5])]
-    );
+    assert_eq!(next(14, 3, true, &[0x10, 0x01, 5]), [(3, false, vec![1, 5])]);
 }
 
 #[test]
@@ -127,14 +89,7 @@ fn a_lost_packet_skips_to_the_next_keyframe() {
             continue;
         }
         let tag = if seq == 0 || seq == key_at { 0 } else { 1 };
-        for (timestamp, keyframe, _) in push(
-            &mut assembler,
-            Codec::Vp8,
-            seq,
-            seq as u32,
-            true,
-            &[0x10, tag],
-        ) {
+        for (timestamp, keyframe, _) in push(&mut assembler, Codec::Vp8, seq, seq as u32, true, &[0x10, tag]) {
             assert_eq!(keyframe, tag_is_key(u64::from(timestamp), key_at));
             given.push(timestamp);
         }
@@ -151,15 +106,10 @@ fn tag_is_key(seq: u64, key_at: u64) -> bool {
 #[test]
 fn without_a_keyframe_held_it_waits_for_one() {
     let mut assembler = Assembler::new();
-    let mut next =
-        |seq, payload: &[u8]| push(&mut assembler, Codec::Vp8, seq, seq as u32, true, payload);
+    let mut next = |seq, payload: &[u8]| push(&mut assembler, Codec::Vp8, seq, seq as u32, true, payload);
     assert_eq!(next(0, &[0x10, 0]).len(), 1);
     assert_eq!(next(2, &[0x10, 1]).len(), 0);
-    assert_eq!(
-        next(1 << 40, &[0x10, 1]).len(),
-        0,
-        "a jump: what was held is given up"
-    );
+    assert_eq!(next(1 << 40, &[0x10, 1]).len(), 0, "a jump: what was held is given up");
     assert_eq!(next((1 << 40) + 1, &[0x10, 1]).len(), 0);
     assert_eq!(next((1 << 40) + 2, &[0x10, 0]).len(), 1);
     assert_eq!(next(3, &[0x10, 0]).len(), 0, "long past");
@@ -174,10 +124,7 @@ fn a_frame_of_too_many_packets_is_lost() {
         assert_eq!(push(&mut assembler, Codec::Vp8, seq, 1, false, payload), []);
     }
     assert_eq!(assembler.skipped(), 1);
-    assert_eq!(
-        push(&mut assembler, Codec::Vp8, 900, 2, true, &[0x10, 0]).len(),
-        1
-    );
+    assert_eq!(push(&mut assembler, Codec::Vp8, 900, 2, true, &[0x10, 0]).len(), 1);
 }
 
 #[test]
@@ -192,27 +139,14 @@ fn vp9_layers_of_a_picture_become_a_superframe() {
             (2, true, &[0xEC, 2, 0x00, 1, 0xCC]),
         ],
     );
-    assert_eq!(
-        frames,
-        [
-            (
-                1,
-                true,
-                vec![0xAA, 0xAB, 0xAC, 0xBA, 0xBB, 0xC1, 3, 2, 0xC1]
-            ),
-            (2, false, vec![0xCC]),
-        ]
-    );
+    assert_eq!(frames, [(1, true, vec![0xAA, 0xAB, 0xAC, 0xBA, 0xBB, 0xC1, 3, 2, 0xC1]), (2, false, vec![0xCC]),]);
 }
 
 #[test]
 fn a_large_superframe_has_wide_sizes() {
     let mut payload = vec![0xAC, 1, 0x00, 0];
     payload.extend([7; 300]);
-    let frames = assemble(
-        Codec::Vp9,
-        &[(1, false, &payload), (1, true, &[0xAC, 1, 0x03, 0, 8])],
-    );
+    let frames = assemble(Codec::Vp9, &[(1, false, &payload), (1, true, &[0xAC, 1, 0x03, 0, 8])]);
     assert_eq!(frames[0].2[301..], [0xC9, 0x2C, 1, 1, 0, 0xC9]);
 }
 
@@ -232,14 +166,7 @@ fn av1_elements_become_obus_with_sizes() {
     );
     assert_eq!(
         frames,
-        [
-            (
-                1,
-                true,
-                vec![0x0A, 2, 1, 2, 0x36, 0x20, 4, 3, 4, 5, 6, 0x22, 2, 7, 8]
-            ),
-            (2, false, vec![0x32, 1, 9]),
-        ]
+        [(1, true, vec![0x0A, 2, 1, 2, 0x36, 0x20, 4, 3, 4, 5, 6, 0x22, 2, 7, 8]), (2, false, vec![0x32, 1, 9]),]
     );
 }
 

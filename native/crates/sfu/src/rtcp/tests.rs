@@ -30,28 +30,15 @@ fn reports_are_what_the_python_twin_writes() {
         hex(|out| write_sender_report(out, 0x1122_3344, 0xE1A2_B3C4_D5E6_F708, 90_000, 77, 88_888)),
         "80c8000611223344e1a2b3c4d5e6f70800015f900000004d00015b38"
     );
-    let second = ReportBlock {
-        ssrc: 9,
-        cumulative_lost: 70_000,
-        ..BLOCK
-    };
+    let second = ReportBlock { ssrc: 9, cumulative_lost: 70_000, ..BLOCK };
     assert_eq!(
         hex(|out| write_receiver_report(out, 1, &[BLOCK, second])),
         "82c9000d00000001aabbccdd19fffffd0001ffff00000028123456780001000000000009190111700001ffff00000028\
          1234567800010000"
     );
-    assert_eq!(
-        hex(|out| write_cname(out, 5, "abc")),
-        "81ca0003000000050103616263000000"
-    );
-    assert_eq!(
-        hex(|out| write_cname(out, 5, "abcd")),
-        "81ca0003000000050104616263640000"
-    );
-    assert_eq!(
-        hex(|out| write_cname(out, 5, "ab")),
-        "81ca0003000000050102616200000000"
-    );
+    assert_eq!(hex(|out| write_cname(out, 5, "abc")), "81ca0003000000050103616263000000");
+    assert_eq!(hex(|out| write_cname(out, 5, "abcd")), "81ca0003000000050104616263640000");
+    assert_eq!(hex(|out| write_cname(out, 5, "ab")), "81ca0003000000050102616200000000");
     assert_eq!(hex(|out| write_bye(out, 7)), "81cb000100000007");
 }
 
@@ -80,54 +67,18 @@ fn a_compound_reads_back_in_order() {
     let mut out = Vec::new();
     write_sender_report(&mut out, 1, 0xE1A2_B3C4_D5E6_F708, 90_000, 77, 88_888);
     write_cname(&mut out, 1, "somebody");
-    write_receiver_report(
-        &mut out,
-        1,
-        &[
-            BLOCK,
-            ReportBlock {
-                cumulative_lost: 8_388_607,
-                ..BLOCK
-            },
-        ],
-    );
+    write_receiver_report(&mut out, 1, &[BLOCK, ReportBlock { cumulative_lost: 8_388_607, ..BLOCK }]);
     write_nack(&mut out, 1, 2, &[65_530, 65_531, 5, 40]);
     write_pli(&mut out, 1, 3);
     write_remb(&mut out, 1, 2_500_000, &[2]);
     write_bye(&mut out, 1);
     let items = items(&out);
-    assert_eq!(
-        items[0],
-        Item::SenderReport {
-            ssrc: 1,
-            ntp: 0xE1A2_B3C4_D5E6_F708,
-            timestamp: 90_000
-        }
-    );
+    assert_eq!(items[0], Item::SenderReport { ssrc: 1, ntp: 0xE1A2_B3C4_D5E6_F708, timestamp: 90_000 });
     assert_eq!(items[1], Item::Report(BLOCK));
-    assert!(matches!(
-        items[2],
-        Item::Report(ReportBlock {
-            cumulative_lost: 8_388_607,
-            ..
-        })
-    ));
-    let Item::Nack {
-        media_ssrc: 2,
-        seqs,
-    } = items[3].clone()
-    else {
-        panic!("{:?}", items[3])
-    };
+    assert!(matches!(items[2], Item::Report(ReportBlock { cumulative_lost: 8_388_607, .. })));
+    let Item::Nack { media_ssrc: 2, seqs } = items[3].clone() else { panic!("{:?}", items[3]) };
     assert_eq!(seqs.collect::<Vec<_>>(), [65_530, 65_531, 5, 40]);
-    assert_eq!(
-        items[4..],
-        [
-            Item::Pli { media_ssrc: 3 },
-            Item::Remb { bps: 2_500_000 },
-            Item::Bye { ssrc: 1 },
-        ]
-    );
+    assert_eq!(items[4..], [Item::Pli { media_ssrc: 3 }, Item::Remb { bps: 2_500_000 }, Item::Bye { ssrc: 1 },]);
     for length in 0..out.len() {
         read(&out[..length], &mut |_| {});
     }
@@ -139,25 +90,14 @@ fn a_fir_names_each_of_its_streams() {
         0x84, 206, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0, //
         0, 0, 0, 9, 1, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0,
     ];
-    assert_eq!(
-        items(&packet),
-        [Item::Fir { media_ssrc: 9 }, Item::Fir { media_ssrc: 8 }]
-    );
+    assert_eq!(items(&packet), [Item::Fir { media_ssrc: 9 }, Item::Fir { media_ssrc: 8 }]);
 }
 
 #[test]
 fn transport_feedback_is_handed_on_without_its_padding() {
-    let packet = [
-        0xAF, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 0, 2,
-    ];
+    let packet = [0xAF, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 0, 2];
     let body = &[1, 2, 3, 4, 5, 6][..];
-    assert_eq!(
-        items(&packet),
-        [Item::TransportFeedback {
-            media_ssrc: 2,
-            body
-        }]
-    );
+    assert_eq!(items(&packet), [Item::TransportFeedback { media_ssrc: 2, body }]);
     for wrong in [0, 17, 255] {
         let mut packet = packet;
         packet[19] = wrong;
@@ -174,23 +114,15 @@ fn reading_is_bounded() {
     assert_eq!(items(&many.repeat(9)).len(), MAX_ITEMS);
     let mut nack = vec![0x81, 205, 1, 2, 0, 0, 0, 1, 0, 0, 0, 2];
     nack.resize(4 + 4 * 0x102, 0xFF);
-    let Item::Nack { seqs, .. } = items(&nack).remove(0) else {
-        panic!()
-    };
+    let Item::Nack { seqs, .. } = items(&nack).remove(0) else { panic!() };
     assert_eq!(seqs.count(), MAX_NACK_SEQS);
-    let remb = [
-        0x8F, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 0, 0xFF, 0xFF, 0xFF,
-    ];
+    let remb = [0x8F, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 0, 0xFF, 0xFF, 0xFF];
     assert_eq!(items(&remb), [Item::Remb { bps: u64::MAX }]);
 }
 
 #[test]
 fn the_round_trip_of_rfc_3550_figure_2() {
-    let block = ReportBlock {
-        last_sr: 0xB705_2000,
-        delay_since_sr: 0x0005_4000,
-        ..BLOCK
-    };
+    let block = ReportBlock { last_sr: 0xB705_2000, delay_since_sr: 0x0005_4000, ..BLOCK };
     assert_eq!(block.round_trip(0xB710_8000), Some(0x0006_2000));
     assert_eq!(block.round_trip(0xB705_2001), None);
     assert_eq!(ReportBlock::default().round_trip(5), None);
@@ -204,39 +136,15 @@ fn another_implementation_reads_what_is_written() {
     write_cname(&mut out, 1, "somebody");
     write_nack(&mut out, 1, 2, &[65_530, 65_531, 5, 40]);
     write_pli(&mut out, 1, 3);
-    let packets: Vec<_> = Compound::parse(&out)
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap();
-    let [
-        Packet::Rr(rr),
-        Packet::Sdes(sdes),
-        Packet::TransportFeedback(nack),
-        Packet::PayloadFeedback(pli),
-    ] = &packets[..]
+    let packets: Vec<_> = Compound::parse(&out).unwrap().collect::<Result<_, _>>().unwrap();
+    let [Packet::Rr(rr), Packet::Sdes(sdes), Packet::TransportFeedback(nack), Packet::PayloadFeedback(pli)] =
+        &packets[..]
     else {
         panic!("{packets:?}")
     };
     let block = rr.report_blocks().next().unwrap();
-    assert_eq!(
-        (
-            block.ssrc(),
-            block.fraction_lost(),
-            block.interarrival_jitter()
-        ),
-        (BLOCK.ssrc, 25, 40)
-    );
-    assert_eq!(
-        sdes.chunks()
-            .next()
-            .unwrap()
-            .items()
-            .next()
-            .unwrap()
-            .get_value_string()
-            .unwrap(),
-        "somebody"
-    );
+    assert_eq!((block.ssrc(), block.fraction_lost(), block.interarrival_jitter()), (BLOCK.ssrc, 25, 40));
+    assert_eq!(sdes.chunks().next().unwrap().items().next().unwrap().get_value_string().unwrap(), "somebody");
     let seqs: Vec<u16> = nack.parse_fci::<Nack>().unwrap().entries().collect();
     assert_eq!(seqs, [65_530, 65_531, 5, 40]);
     assert_eq!(pli.media_ssrc(), 3);

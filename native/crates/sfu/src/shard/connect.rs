@@ -25,11 +25,9 @@ impl Shard {
     pub(super) fn add_peer(&mut self, spec: PeerSpec, now: Time, tx: &mut impl Transmit) {
         let (id, room, role) = (spec.id, spec.room, spec.role);
         let part = match role {
-            Role::Publisher if self.homes.contains_key(&room) => Some(Part::Publisher(Box::new(Publisher::new(
-                &spec,
-                self.config.publisher_packets_per_s,
-                now,
-            )))),
+            Role::Publisher if self.homes.contains_key(&room) => {
+                Some(Part::Publisher(Box::new(Publisher::new(&spec, self.config.publisher_packets_per_s, now))))
+            }
             Role::Viewer => self.stages.get(&room).map(|stage| {
                 let (audio, video) = (stage.slot(Kind::Audio), stage.slot(Kind::Video));
                 let config = &self.config;
@@ -192,8 +190,7 @@ impl Shard {
                 dialling.transactions.iter().any(|(known, to)| known == transaction && *to == route.remote)
             })
         });
-        let Some((key, dialling)) =
-            found.and_then(|key| Some((key, self.peers.get_mut(key)?.dialling.as_mut()?)))
+        let Some((key, dialling)) = found.and_then(|key| Some((key, self.peers.get_mut(key)?.dialling.as_mut()?)))
         else {
             return self.counters.dropped(Drop::Stun, 1);
         };
@@ -295,7 +292,10 @@ impl Shard {
     pub(super) fn end(&mut self, key: Key, reason: Reason, goodbye: bool, now: Time, tx: &mut impl Transmit) {
         let Some(mut peer) = self.peers.remove(key) else { return };
         let started = peer.connected();
-        if goodbye && started && let Some(route) = peer.route {
+        if goodbye
+            && started
+            && let Some(route) = peer.route
+        {
             let mut packet = std::mem::take(&mut self.scratch);
             packet.clear();
             rtcp::write_receiver_report(&mut packet, peer.ssrc, &[]);

@@ -170,7 +170,10 @@ impl Shard {
         } else if !self.held.contains(&room) {
             self.held.push(room);
         }
-        if kind == Kind::Video && arrival.marker && let Some((timestamp, at)) = track.newest() {
+        if kind == Kind::Video
+            && arrival.marker
+            && let Some((timestamp, at)) = track.newest()
+        {
             let captured_ntp = track.clock().map(|(ntp, reference)| {
                 let ahead = f64::from(timestamp.wrapping_sub(reference) as i32) / f64::from(arrival.codec.clock_hz());
                 ntp.wrapping_add_signed((ahead * 4_294_967_296.0) as i64)

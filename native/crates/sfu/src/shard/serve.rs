@@ -14,9 +14,9 @@ use crate::stage::{Job, Stage};
 use crate::time::{Span, Time};
 use crate::viewer::{NOTHING, Plan, Viewer, widen};
 
+use super::Message;
 use super::Shard;
 use super::ingest::rejected;
-use super::Message;
 
 /// Viewers served before the caller gets its turn to receive.
 const SLICE: usize = 64;
@@ -467,7 +467,7 @@ impl Shard {
 }
 
 /// One batch to one viewer; true when it got something.
-#[allow(clippy::too_many_arguments)] // parts of the shard that are borrowed apart from one another
+#[allow(clippy::too_many_arguments, clippy::vec_box)] // parts of the shard, borrowed apart from one another
 fn serve_one(
     peers: &mut Slab<Peer>,
     stage: &mut Stage,

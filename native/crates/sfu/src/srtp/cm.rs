@@ -25,23 +25,14 @@ pub(super) struct Cm {
 
 impl Cm {
     pub(super) fn new(key: &[u8; 16], salt: &[u8; SALT], mac_key: &[u8; MAC_KEY]) -> Self {
-        let mac =
-            <Hasher as hmac::Mac>::new_from_slice(mac_key).expect("HMAC takes a key of any length");
-        Self {
-            cipher: Aes128Enc::new(key.into()),
-            salt: widen(salt),
-            mac,
-        }
+        let mac = <Hasher as hmac::Mac>::new_from_slice(mac_key).expect("HMAC takes a key of any length");
+        Self { cipher: Aes128Enc::new(key.into()), salt: widen(salt), mac }
     }
 
     /// Encrypts or decrypts in place: `index` is the 48-bit RTP index or the 31-bit SRTCP index.
     #[inline]
     pub(super) fn crypt(&self, ssrc: u32, index: u64, body: &mut [u8]) {
-        apply_keystream(
-            &self.cipher,
-            self.salt ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16,
-            body,
-        );
+        apply_keystream(&self.cipher, self.salt ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16, body);
     }
 
     /// The tag over `covered` followed by `more`: the ROC of RTP, nothing for RTCP.
@@ -126,19 +117,10 @@ mod tests {
     fn derivation_of_rfc_3711_b_3() {
         let key: [u8; 16] = hex("E1F97A0D3E018BE0D64FA32C06DE4139").try_into().unwrap();
         let salt: [u8; SALT] = hex("0EC675AD498AFEEBB6960B3AABE6").try_into().unwrap();
-        assert_eq!(
-            derive::<16>(&key, &salt, 0).to_vec(),
-            hex("C61E7A93744F39EE10734AFE3FF7A087")
-        );
-        assert_eq!(
-            derive::<14>(&key, &salt, 2).to_vec(),
-            hex("30CBBC08863D8C85D49DB34A9AE1")
-        );
+        assert_eq!(derive::<16>(&key, &salt, 0).to_vec(), hex("C61E7A93744F39EE10734AFE3FF7A087"));
+        assert_eq!(derive::<14>(&key, &salt, 2).to_vec(), hex("30CBBC08863D8C85D49DB34A9AE1"));
         let mac = "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA48F0A0ACF3C34E2359E6CDBCEE049646C43D9327AD175578EF72270986371C10C9A369AC2F94A8C5FBCDDDC256D6E919A48B610EF17C2041E474035766B68642C59BBFC2F34DB60DBDFB2DC68";
-        assert_eq!(
-            derive::<94>(&key, &salt, 1).to_vec(),
-            hex(mac)[..94].to_vec()
-        );
+        assert_eq!(derive::<94>(&key, &salt, 1).to_vec(), hex(mac)[..94].to_vec());
     }
 
     #[test]

@@ -18,10 +18,7 @@ impl Gcm {
         let key = UnboundKey::new(&AES_128_GCM, key).expect("16 bytes are an AES-128 key");
         let mut wide = [0; 16];
         wide[4..].copy_from_slice(salt);
-        Self {
-            key: LessSafeKey::new(key),
-            salt: u128::from_be_bytes(wide),
-        }
+        Self { key: LessSafeKey::new(key), salt: u128::from_be_bytes(wide) }
     }
 
     /// RFC 7714 8.1: two zero bytes, SSRC, ROC, SEQ; and 9.1: two zero bytes, SSRC, two zero bytes, SRTCP index.
@@ -36,9 +33,7 @@ impl Gcm {
     /// Encrypts `body` in place; the tag covers `aad` too.
     #[inline]
     pub(super) fn seal(&self, ssrc: u32, index: u64, aad: &[u8], body: &mut [u8]) -> [u8; TAG] {
-        let sealed =
-            self.key
-                .seal_in_place_separate_tag(self.nonce(ssrc, index), Aad::from(aad), body);
+        let sealed = self.key.seal_in_place_separate_tag(self.nonce(ssrc, index), Aad::from(aad), body);
         match sealed {
             Ok(tag) => *tag.as_ref().first_chunk().expect("a GCM tag has 16 bytes"),
             Err(_) => {
@@ -52,8 +47,6 @@ impl Gcm {
     /// Decrypts `sealed`, ciphertext followed by its tag, in place.
     #[inline]
     pub(super) fn open(&self, ssrc: u32, index: u64, aad: &[u8], sealed: &mut [u8]) -> bool {
-        self.key
-            .open_in_place(self.nonce(ssrc, index), Aad::from(aad), sealed)
-            .is_ok()
+        self.key.open_in_place(self.nonce(ssrc, index), Aad::from(aad), sealed).is_ok()
     }
 }

@@ -103,10 +103,7 @@ impl Cipher {
                 // RFC 7714 11: the AES-CM derivation with the 96-bit salt at the upper end.
                 let mut padded = [0; cm::SALT];
                 padded[..gcm::SALT].copy_from_slice(&salt[..gcm::SALT]);
-                Cipher::Gcm(gcm::Gcm::new(
-                    &cm::derive(key, &padded, label),
-                    &cm::derive(key, &padded, label + 2),
-                ))
+                Cipher::Gcm(gcm::Gcm::new(&cm::derive(key, &padded, label), &cm::derive(key, &padded, label + 2)))
             }
             Profile::Aes128CmSha1_80 => Cipher::Cm(cm::Cm::new(
                 &cm::derive(key, salt, label),
@@ -118,10 +115,7 @@ impl Cipher {
 }
 
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|word| u32::from_be_bytes(*word))
+    bytes.get(at..)?.first_chunk().map(|word| u32::from_be_bytes(*word))
 }
 
 #[cfg(test)]

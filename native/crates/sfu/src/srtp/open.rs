@@ -78,10 +78,7 @@ impl Opener {
     /// See [`Reject`]; the packet's bytes are then undefined and its sender is to be told nothing.
     pub fn open_rtp(&mut self, packet: &mut [u8]) -> Result<Opened, Reject> {
         let header_len = rtp_header_len(packet).ok_or(Reject::Short)?;
-        let len = packet
-            .len()
-            .checked_sub(self.profile.rtp_tag_len())
-            .ok_or(Reject::Short)?;
+        let len = packet.len().checked_sub(self.profile.rtp_tag_len()).ok_or(Reject::Short)?;
         if len < header_len {
             return Err(Reject::Short);
         }
@@ -104,9 +101,7 @@ impl Opener {
             None => u64::from(seq),
         };
 
-        let cipher = self
-            .rtp
-            .get_or_insert_with(|| Box::new(Cipher::derive(self.profile, &self.master, Use::Rtp)));
+        let cipher = self.rtp.get_or_insert_with(|| Box::new(Cipher::derive(self.profile, &self.master, Use::Rtp)));
         let authentic = match &**cipher {
             Cipher::Gcm(gcm) => {
                 let (header, sealed) = packet.split_at_mut(header_len);
@@ -140,10 +135,7 @@ impl Opener {
         if packet.first().is_none_or(|first| first >> 6 != 2) {
             return Err(Reject::Short);
         }
-        let len = packet
-            .len()
-            .checked_sub(self.profile.rtcp_trailer_len())
-            .ok_or(Reject::Short)?;
+        let len = packet.len().checked_sub(self.profile.rtcp_trailer_len()).ok_or(Reject::Short)?;
         if len < RTCP_FIXED {
             return Err(Reject::Short);
         }
@@ -188,11 +180,7 @@ impl Opener {
 
     /// Where the SSRC's state is, or that it may get one.
     fn find(&mut self, ssrc: u32) -> Result<Option<usize>, Reject> {
-        if self
-            .sources
-            .get(self.last)
-            .is_some_and(|source| source.ssrc == ssrc)
-        {
+        if self.sources.get(self.last).is_some_and(|source| source.ssrc == ssrc) {
             return Ok(Some(self.last));
         }
         match self.sources.iter().position(|source| source.ssrc == ssrc) {
@@ -208,11 +196,7 @@ impl Opener {
     fn source(&mut self, known: Option<usize>, ssrc: u32) -> &mut Source {
         let at = known.unwrap_or_else(|| {
             self.sources.reserve_exact(1);
-            self.sources.push(Source {
-                ssrc,
-                rtcp: RtcpWindow::default(),
-                rtp: None,
-            });
+            self.sources.push(Source { ssrc, rtcp: RtcpWindow::default(), rtp: None });
             self.sources.len() - 1
         });
         &mut self.sources[at]

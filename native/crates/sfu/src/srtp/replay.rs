@@ -22,10 +22,7 @@ impl Window {
     }
 
     pub(super) fn at(highest: u64) -> Self {
-        let mut window = Self {
-            highest,
-            seen: [0; WORDS],
-        };
+        let mut window = Self { highest, seen: [0; WORDS] };
         window.mark(highest);
         window
     }
@@ -37,11 +34,7 @@ impl Window {
         let newest = self.highest as u16;
         let roc = self.highest >> 16;
         let roc = if newest < 0x8000 {
-            if i32::from(seq) - i32::from(newest) > 0x8000 {
-                roc.checked_sub(1)?
-            } else {
-                roc
-            }
+            if i32::from(seq) - i32::from(newest) > 0x8000 { roc.checked_sub(1)? } else { roc }
         } else if newest - 0x8000 > seq {
             roc + 1
         } else {
@@ -181,8 +174,7 @@ mod tests {
                 highest = highest.max(index);
             }
             let index = (rtcp_highest + random(6) as u32).saturating_sub(random(160) as u32);
-            let expected =
-                index > rtcp_highest || (rtcp_highest - index < 128 && !rtcp_seen.contains(&index));
+            let expected = index > rtcp_highest || (rtcp_highest - index < 128 && !rtcp_seen.contains(&index));
             assert_eq!(rtcp.admits(index), expected);
             if expected {
                 rtcp.record(index);

@@ -1,8 +1,6 @@
 //! The sending direction. Knows session keys and its own SRTCP index; RTP indexes are the caller's.
 
-use super::{
-    Cipher, ENCRYPTED, INDEX_WORD, Master, Profile, RTCP_FIXED, RTP_FIXED, Use, be32, cm, gcm,
-};
+use super::{Cipher, ENCRYPTED, INDEX_WORD, Master, Profile, RTCP_FIXED, RTP_FIXED, Use, be32, cm, gcm};
 
 /// Seals what we send to one peer.
 pub struct Sealer {

@@ -6,27 +6,18 @@ pub(super) fn hex(text: &str) -> Vec<u8> {
         .filter(|c| !c.is_whitespace())
         .map(|c| c.to_digit(16).expect("a hexadecimal digit") as u8)
         .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 const PROFILES: [Profile; 2] = [Profile::AeadAes128Gcm, Profile::Aes128CmSha1_80];
 const SSRC: u32 = 0xcafe_babe;
 
 fn master(seed: u8) -> Master {
-    Master {
-        key: [seed; 16],
-        salt: [seed ^ 0x5a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 0],
-    }
+    Master { key: [seed; 16], salt: [seed ^ 0x5a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 0] }
 }
 
 fn pair(profile: Profile) -> (Sealer, Opener) {
-    (
-        Sealer::new(profile, &master(3)),
-        Opener::new(profile, &master(3)),
-    )
+    (Sealer::new(profile, &master(3)), Opener::new(profile, &master(3)))
 }
 
 /// A packet in the clear, with a CSRC and a header extension.
@@ -68,8 +59,7 @@ mod rfc_7714 {
     const RTCP_SEALED: &str = "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7
         6c06f32d c676a5f1 730d6fda 4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade
         800005d4";
-    const RTCP_TAGGED: &str =
-        "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61
+    const RTCP_TAGGED: &str = "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61
         deadbeef deadbeef deadbeef deadbeef deadbeef 841dd968 3dd78ec9 2ae58790 125f62b3 000005d4";
 
     /// The vectors give session keys, not master keys.
@@ -157,14 +147,9 @@ fn follows_the_counter_over_many_wraps() {
 fn takes_packets_out_of_order_across_a_wrap() {
     for profile in PROFILES {
         let (sealer, mut opener) = pair(profile);
-        for index in [
-            65_530, 65_538, 65_535, 65_536, 65_531, 65_537, 65_540, 65_539, 65_534,
-        ] {
+        for index in [65_530, 65_538, 65_535, 65_536, 65_531, 65_537, 65_540, 65_539, 65_534] {
             assert_eq!(open(&mut opener, &sealed(&sealer, SSRC, index)), Ok(index));
-            assert_eq!(
-                open(&mut opener, &sealed(&sealer, SSRC, index)),
-                Err(Reject::Replay)
-            );
+            assert_eq!(open(&mut opener, &sealed(&sealer, SSRC, index)), Err(Reject::Replay));
         }
     }
 }
@@ -203,10 +188,7 @@ fn forged_ssrcs_take_no_room_and_authentic_ones_are_bounded() {
         for ssrc in 0..MAX_SSRCS as u32 {
             assert_eq!(open(&mut opener, &sealed(&sealer, ssrc, 1)), Ok(1));
         }
-        assert_eq!(
-            open(&mut opener, &sealed(&sealer, 1000, 1)),
-            Err(Reject::TooManySsrcs)
-        );
+        assert_eq!(open(&mut opener, &sealed(&sealer, 1000, 1)), Err(Reject::TooManySsrcs));
         assert_eq!(open(&mut opener, &sealed(&sealer, 0, 2)), Ok(2));
     }
 }

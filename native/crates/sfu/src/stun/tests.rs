@@ -18,10 +18,7 @@ const ERROR_420: &str = "011100482112a442000102030405060708090a0b000900150000041
     65000000000a0006777712340005000000080014213ec546c105e3a81166a16b42cece6ff13dc5fe8028000421b975a2";
 
 fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
-        .collect()
+    (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -42,56 +39,23 @@ fn request(attributes: &[(u16, &[u8])]) -> Vec<u8> {
 #[test]
 fn writes_what_the_python_twin_writes() {
     let mut out = Vec::new();
-    write_request(
-        &TRANSACTION,
-        "abcd:wxyz",
-        PASSWORD,
-        0x0001_0203_0405_0607,
-        true,
-        &mut out,
-    );
+    write_request(&TRANSACTION, "abcd:wxyz", PASSWORD, 0x0001_0203_0405_0607, true, &mut out);
     assert_eq!(hex(&out), REQUEST);
     out.clear();
-    write_success(
-        &TRANSACTION,
-        "192.0.2.1:32853".parse().unwrap(),
-        PASSWORD,
-        &mut out,
-    );
+    write_success(&TRANSACTION, "192.0.2.1:32853".parse().unwrap(), PASSWORD, &mut out);
     assert_eq!(hex(&out), SUCCESS_4);
     out.clear();
-    write_success(
-        &TRANSACTION,
-        "[::ffff:192.0.2.1]:32853".parse().unwrap(),
-        PASSWORD,
-        &mut out,
-    );
+    write_success(&TRANSACTION, "[::ffff:192.0.2.1]:32853".parse().unwrap(), PASSWORD, &mut out);
     assert_eq!(hex(&out), SUCCESS_4, "a mapped address is IPv4 to the peer");
     out.clear();
-    write_success(
-        &TRANSACTION,
-        "[2001:db8::1]:443".parse().unwrap(),
-        PASSWORD,
-        &mut out,
-    );
+    write_success(&TRANSACTION, "[2001:db8::1]:443".parse().unwrap(), PASSWORD, &mut out);
     assert_eq!(hex(&out), SUCCESS_6);
     out.clear();
     write_error(&TRANSACTION, 487, "Role Conflict", &[], PASSWORD, &mut out);
     assert_eq!(hex(&out), ERROR_487);
     let before = out.len();
-    write_error(
-        &TRANSACTION,
-        420,
-        "Unknown Attribute",
-        &[0x7777, 0x1234, 5],
-        PASSWORD,
-        &mut out,
-    );
-    assert_eq!(
-        hex(&out[before..]),
-        ERROR_420,
-        "appended behind what was there"
-    );
+    write_error(&TRANSACTION, 420, "Unknown Attribute", &[0x7777, 0x1234, 5], PASSWORD, &mut out);
+    assert_eq!(hex(&out[before..]), ERROR_420, "appended behind what was there");
 }
 
 #[test]
@@ -100,10 +64,7 @@ fn reads_a_check() {
     assert!(is_stun(&d));
     assert_eq!(peek_ufrag(&d), Some(&b"abcd"[..]));
     let request = read_request(&d).unwrap();
-    assert_eq!(
-        (request.local_ufrag, request.remote_ufrag),
-        ("abcd", "wxyz")
-    );
+    assert_eq!((request.local_ufrag, request.remote_ufrag), ("abcd", "wxyz"));
     assert_eq!(request.transaction, TRANSACTION);
     assert!(request.use_candidate && !request.claims_controlled && request.unknown.is_empty());
     assert!(request.verify(PASSWORD));
@@ -121,10 +82,7 @@ fn the_sample_request_of_rfc_5769_verifies() {
          e57a3bcf",
     );
     let request = read_request(&d).unwrap();
-    assert_eq!(
-        (request.local_ufrag, request.remote_ufrag),
-        ("evtj", "h6vY")
-    );
+    assert_eq!((request.local_ufrag, request.remote_ufrag), ("evtj", "h6vY"));
     assert!(request.claims_controlled && request.verify(b"VOkJxbRl1RmTxUk/WvJxBt"));
 }
 
@@ -134,10 +92,7 @@ fn every_flipped_bit_is_noticed() {
     for bit in 0..d.len() * 8 {
         let mut forged = d.clone();
         forged[bit / 8] ^= 1 << (bit % 8);
-        assert!(
-            !read_request(&forged).is_some_and(|request| request.verify(PASSWORD)),
-            "bit {bit}"
-        );
+        assert!(!read_request(&forged).is_some_and(|request| request.verify(PASSWORD)), "bit {bit}");
     }
     for length in 0..d.len() {
         assert!(read_request(&d[..length]).is_none());
@@ -165,12 +120,7 @@ fn unsigned_or_unprinted_is_nothing() {
 
 #[test]
 fn unknown_attributes_are_named() {
-    let d = request(&[
-        (USERNAME, b"a:b"),
-        (0x7777, b"x"),
-        (0x8888, b"optional"),
-        (0x0005, b""),
-    ]);
+    let d = request(&[(USERNAME, b"a:b"), (0x7777, b"x"), (0x8888, b"optional"), (0x0005, b"")]);
     let request = read_request(&d).unwrap();
     assert_eq!(request.unknown, [0x7777, 5]);
     assert!(request.verify(PASSWORD));
@@ -179,8 +129,7 @@ fn unknown_attributes_are_named() {
 #[test]
 fn what_follows_the_signature_is_ignored() {
     let mut out = Vec::new();
-    let message =
-        Writer::begin(BINDING_REQUEST, &TRANSACTION, &mut out).attribute(USERNAME, b"a:b");
+    let message = Writer::begin(BINDING_REQUEST, &TRANSACTION, &mut out).attribute(USERNAME, b"a:b");
     let tag = digest(message.out, SIGNATURE_ATTRIBUTE, PASSWORD);
     let message = message
         .attribute(MESSAGE_INTEGRITY, tag.as_ref())
@@ -215,19 +164,11 @@ fn the_first_username_counts_here_as_in_the_peek() {
 
 #[test]
 fn answers_are_read_with_the_right_password_only() {
-    let success = Response {
-        transaction: TRANSACTION,
-        success: true,
-        error: 0,
-    };
+    let success = Response { transaction: TRANSACTION, success: true, error: 0 };
     assert_eq!(read_response(&bytes(SUCCESS_4), PASSWORD), Some(success));
     assert_eq!(read_response(&bytes(SUCCESS_4), b"other"), None);
     assert_eq!(read_response(&bytes(REQUEST), PASSWORD), None);
-    let refused = Response {
-        transaction: TRANSACTION,
-        success: false,
-        error: 487,
-    };
+    let refused = Response { transaction: TRANSACTION, success: false, error: 487 };
     assert_eq!(read_response(&bytes(ERROR_487), PASSWORD), Some(refused));
     let mut forged = bytes(ERROR_420);
     forged[40] ^= 1;
@@ -239,29 +180,13 @@ fn another_implementation_reads_what_is_written() {
     use stun_types::message::{IntegrityAlgorithm, Message, ShortTermCredentials};
     let key = ShortTermCredentials::new("passwordpasswordpassword".to_owned()).make_key();
     let mut out = Vec::new();
-    write_success(
-        &TRANSACTION,
-        "[2001:db8::1]:443".parse().unwrap(),
-        PASSWORD,
-        &mut out,
-    );
+    write_success(&TRANSACTION, "[2001:db8::1]:443".parse().unwrap(), PASSWORD, &mut out);
     let message = Message::from_bytes(&out).unwrap();
-    assert_eq!(
-        message.validate_integrity_with_key(&key).unwrap(),
-        IntegrityAlgorithm::Sha1
-    );
-    let mapped = message
-        .attribute::<stun_types::attribute::XorMappedAddress>()
-        .unwrap();
-    assert_eq!(
-        mapped.addr(message.transaction_id()),
-        "[2001:db8::1]:443".parse().unwrap()
-    );
+    assert_eq!(message.validate_integrity_with_key(&key).unwrap(), IntegrityAlgorithm::Sha1);
+    let mapped = message.attribute::<stun_types::attribute::XorMappedAddress>().unwrap();
+    assert_eq!(mapped.addr(message.transaction_id()), "[2001:db8::1]:443".parse().unwrap());
     out.clear();
     write_request(&TRANSACTION, "ab:cd", PASSWORD, 7, true, &mut out);
     let message = Message::from_bytes(&out).unwrap();
-    assert_eq!(
-        message.validate_integrity_with_key(&key).unwrap(),
-        IntegrityAlgorithm::Sha1
-    );
+    assert_eq!(message.validate_integrity_with_key(&key).unwrap(), IntegrityAlgorithm::Sha1);
 }

@@ -67,10 +67,7 @@ impl SendHistory {
         }
         let at = usize::from(seq % HISTORY_PACKETS);
         let age = (self.last.0 as u32).wrapping_sub(self.times[at]);
-        Some((
-            Time(self.last.0.saturating_sub(u64::from(age))),
-            self.bytes[at],
-        ))
+        Some((Time(self.last.0.saturating_sub(u64::from(age))), self.bytes[at]))
     }
 }
 
@@ -118,9 +115,6 @@ mod tests {
         let last = history.next().wrapping_sub(1);
         history.sent(1, 100, Time(now + (1 << 33)));
         assert_eq!(history.lookup(last), None);
-        assert_eq!(
-            history.lookup(last.wrapping_add(1)),
-            Some((Time(now + (1 << 33)), 100))
-        );
+        assert_eq!(history.lookup(last.wrapping_add(1)), Some((Time(now + (1 << 33)), 100)));
     }
 }

@@ -124,39 +124,23 @@ impl Outcome {
     pub fn share(&self, from: f64, to: f64, encoding: u8) -> f64 {
         let of = |p: &&Point| p.at_s >= from && p.at_s < to;
         let all = self.points.iter().filter(of).count();
-        let good = self
-            .points
-            .iter()
-            .filter(of)
-            .filter(|p| p.encoding >= encoding)
-            .count();
+        let good = self.points.iter().filter(of).filter(|p| p.encoding >= encoding).count();
         good as f64 / all.max(1) as f64
     }
 
     pub fn estimate(&self, from: f64, to: f64) -> (f64, f64) {
         let within = self.points.iter().filter(|p| p.at_s >= from && p.at_s < to);
-        within.fold((f64::INFINITY, 0.0), |(low, high), p| {
-            (low.min(p.estimate), high.max(p.estimate))
-        })
+        within.fold((f64::INFINITY, 0.0), |(low, high), p| (low.min(p.estimate), high.max(p.estimate)))
     }
 
     pub fn queue(&self, from: usize, to: usize) -> f64 {
-        self.queue_by_second[from..to.min(self.queue_by_second.len())]
-            .iter()
-            .fold(0.0, |a, &b| a.max(b))
+        self.queue_by_second[from..to.min(self.queue_by_second.len())].iter().fold(0.0, |a, &b| a.max(b))
     }
 
     /// Share of points with a queue over `ms`.
     pub fn seconds_over(&self, from: f64, to: f64, ms: f64) -> f64 {
-        let step = self
-            .points
-            .get(1)
-            .map_or(0.0, |p| p.at_s - self.points[0].at_s);
-        self.points
-            .iter()
-            .filter(|p| p.at_s >= from && p.at_s < to && p.queue_ms > ms)
-            .count() as f64
-            * step
+        let step = self.points.get(1).map_or(0.0, |p| p.at_s - self.points[0].at_s);
+        self.points.iter().filter(|p| p.at_s >= from && p.at_s < to && p.queue_ms > ms).count() as f64 * step
     }
 }
 
@@ -233,17 +217,8 @@ pub fn run(path: &Path, feedback: Feedback, seconds: f64, seed: u64) -> Outcome 
     let mut selector = Selector::new();
     let mut history = SendHistory::new();
     let mut receiver = Receiver::new();
-    let mut outcome = Outcome {
-        queue_by_second: vec![0.0; seconds as usize + 1],
-        ..Outcome::default()
-    };
-    let mut link = Link {
-        path,
-        free: 0.0,
-        tokens: 0.0,
-        tokens_at: 0.0,
-        last_arrival: 0.0,
-    };
+    let mut outcome = Outcome { queue_by_second: vec![0.0; seconds as usize + 1], ..Outcome::default() };
+    let mut link = Link { path, free: 0.0, tokens: 0.0, tokens_at: 0.0, last_arrival: 0.0 };
     let mut heap: BinaryHeap<Reverse<(u64, u64)>> = BinaryHeap::new();
     let mut events: Vec<Option<Event>> = Vec::new();
     // The viewer's clock has another zero.
@@ -302,9 +277,7 @@ pub fn run(path: &Path, feedback: Feedback, seconds: f64, seed: u64) -> Outcome 
                     key_at = f64::INFINITY;
                 }
                 for (i, rate) in RATES.iter().enumerate() {
-                    let size = rate / 8.0 / FPS
-                        * (0.7 + 0.6 * random.unit())
-                        * if key { KEY } else { 0.95 };
+                    let size = rate / 8.0 / FPS * (0.7 + 0.6 * random.unit()) * if key { KEY } else { 0.95 };
                     measured[i] += (size * 8.0 * FPS - measured[i]) / (5.0 * FPS);
                     if i as u8 == shown && !held {
                         let count = (size / MTU).ceil();
@@ -329,33 +302,15 @@ pub fn run(path: &Path, feedback: Feedback, seconds: f64, seed: u64) -> Outcome 
             Event::Audio => {
                 at!(now + 0.02, Event::Audio);
                 let seq = history.sent(1, 120, time);
-                at!(
-                    now,
-                    Event::Send(Packet {
-                        seq,
-                        bytes: 120.0,
-                        kind: Sort::Media,
-                        sent: now,
-                        resent: false
-                    })
-                );
+                at!(now, Event::Send(Packet { seq, bytes: 120.0, kind: Sort::Media, sent: now, resent: false }));
             }
             Event::Cross => {
                 let bps = (path.cross_bps)(now);
-                at!(
-                    now + if bps > 0.0 { 12_000.0 / bps } else { 0.1 },
-                    Event::Cross
-                );
+                at!(now + if bps > 0.0 { 12_000.0 / bps } else { 0.1 }, Event::Cross);
                 if bps > 0.0 {
                     at!(
                         now,
-                        Event::Send(Packet {
-                            seq: 0,
-                            bytes: 1500.0,
-                            kind: Sort::Cross,
-                            sent: now,
-                            resent: false
-                        })
+                        Event::Send(Packet { seq: 0, bytes: 1500.0, kind: Sort::Cross, sent: now, resent: false })
                     );
                 }
             }
@@ -373,8 +328,7 @@ pub fn run(path: &Path, feedback: Feedback, seconds: f64, seed: u64) -> Outcome 
                 let dropped = random.unit() < (path.loss)(now);
                 match out {
                     Some((out, _)) if !dropped => {
-                        let arrival =
-                            out + (path.delay_ms + path.jitter_ms * random.unit()) / 1000.0;
+                        let arrival = out + (path.delay_ms + path.jitter_ms * random.unit()) / 1000.0;
                         link.last_arrival = link.last_arrival.max(arrival);
                         if packet.kind != Sort::Cross {
                             at!(link.last_arrival, Event::Arrive(packet));
@@ -385,13 +339,7 @@ pub fn run(path: &Path, feedback: Feedback, seconds: f64, seed: u64) -> Outcome 
                         lost_since += 1;
                         let seq_at = now + path.delay_ms * 2.0 / 1000.0 + 0.03;
                         if !packet.resent || random.unit() < 0.5 {
-                            at!(
-                                seq_at,
-                                Event::Send(Packet {
-                                    resent: true,
-                                    ..packet
-                                })
-                            );
+                            at!(seq_at, Event::Send(Packet { resent: true, ..packet }));
                         }
                     }
                     _ => {}
@@ -432,20 +380,11 @@ pub fn run(path: &Path, feedback: Feedback, seconds: f64, seed: u64) -> Outcome 
                     let lost = lost_since as f64 / (lost_since + got_since).max(1) as f64;
                     (lost_since, got_since) = (0, 0);
                     at!(now + path.delay_ms / 1000.0, Event::Remb(remb_bps as u64));
-                    at!(
-                        now + path.delay_ms / 1000.0,
-                        Event::Report((lost * 255.0) as u8)
-                    );
-                } else if feedback != Feedback::Due
-                    || receiver.due(Time(((now + skew) * 1e6) as u64))
-                {
+                    at!(now + path.delay_ms / 1000.0, Event::Report((lost * 255.0) as u8));
+                } else if feedback != Feedback::Due || receiver.due(Time(((now + skew) * 1e6) as u64)) {
                     let mut out = Vec::new();
                     while receiver.write(1, 2, &mut out) {
-                        let padding = if out[0] & 0x20 != 0 {
-                            *out.last().unwrap() as usize
-                        } else {
-                            0
-                        };
+                        let padding = if out[0] & 0x20 != 0 { *out.last().unwrap() as usize } else { 0 };
                         let fci = out[12..out.len() - padding].to_vec();
                         out.clear();
                         if random.unit() >= (path.feedback_loss)(now) {
@@ -456,16 +395,11 @@ pub fn run(path: &Path, feedback: Feedback, seconds: f64, seed: u64) -> Outcome 
             }
             Event::Told(fci) => estimator.on_feedback(&fci, &history, time),
             Event::Remb(bps) => estimator.on_remb(bps, time),
-            Event::Report(lost) => {
-                estimator.on_report(lost, Some(Span::millis(path.delay_ms as u64 * 2)), time)
-            }
+            Event::Report(lost) => estimator.on_report(lost, Some(Span::millis(path.delay_ms as u64 * 2)), time),
             Event::Tick => {
                 at!(now + path.tick_s, Event::Tick);
                 let rungs = [0, 1, 2].map(|i| Rung {
-                    layer: Layer {
-                        encoding: i as u8,
-                        ..Layer::default()
-                    },
+                    layer: Layer { encoding: i as u8, ..Layer::default() },
                     bps: measured[i] as u64 + 48_000,
                     active: true,
                 });
@@ -479,27 +413,27 @@ pub fn run(path: &Path, feedback: Feedback, seconds: f64, seed: u64) -> Outcome 
                 if target == shown && !held {
                     key_at = f64::INFINITY;
                 }
-                if let Some(wanted) = selector.wanted(&rungs) {
-                    if let Some(probe) = estimator.probe(wanted, time) {
-                        let count = (probe.bytes as f64 / MTU).ceil().max(4.0);
-                        let each = (probe.bytes as f64 / count) as u16;
-                        outcome.padding_bytes += count * f64::from(each);
-                        let first = history.sent(count as u16, each, time);
-                        for k in 0..count as u16 {
-                            let seq = first.wrapping_add(k);
-                            at!(
-                                now,
-                                Event::Send(Packet {
-                                    seq,
-                                    bytes: each.into(),
-                                    kind: Sort::Padding,
-                                    sent: now,
-                                    resent: false
-                                })
-                            );
-                        }
-                        estimator.probe_sent(first, first.wrapping_add(count as u16 - 1), time);
+                if let Some(wanted) = selector.wanted(&rungs)
+                    && let Some(probe) = estimator.probe(wanted, time)
+                {
+                    let count = (probe.bytes as f64 / MTU).ceil().max(4.0);
+                    let each = (probe.bytes as f64 / count) as u16;
+                    outcome.padding_bytes += count * f64::from(each);
+                    let first = history.sent(count as u16, each, time);
+                    for k in 0..count as u16 {
+                        let seq = first.wrapping_add(k);
+                        at!(
+                            now,
+                            Event::Send(Packet {
+                                seq,
+                                bytes: each.into(),
+                                kind: Sort::Padding,
+                                sent: now,
+                                resent: false
+                            })
+                        );
                     }
+                    estimator.probe_sent(first, first.wrapping_add(count as u16 - 1), time);
                 }
                 outcome.points.push(Point {
                     at_s: now,
